@@ -4,7 +4,7 @@ from django.db import models
 
 from zhongshu.kernel.record.uid import uuid7
 
-__all__ = ["Delivery", "OutboxEvent"]
+__all__ = ["Delivery", "Offset", "OutboxEvent"]
 
 
 class OutboxEvent(models.Model):
@@ -49,3 +49,11 @@ class Delivery(models.Model):
             models.Index(fields=["state", "due_at", "id"], name="kernel_delivery_due"),
             models.Index(fields=["subscriber", "aggregate", "state", "id"], name="kernel_delivery_order"),
         ]
+
+
+class Offset(models.Model):
+    """How far a consumer has read a log, written in the transaction of what it did with it."""
+
+    consumer = models.CharField(max_length=100, primary_key=True)
+    position = models.BigIntegerField(default=0)
+    noted_at = models.DateTimeField(auto_now=True)
