@@ -65,7 +65,7 @@ function buildRow(item) {
   setText(row, "level", [item.level_label, item.kind_label].filter(Boolean).join(" · "));
   setText(row, "title", item.title);
   setText(row, "note", [item.place, item.state].filter(Boolean).join(" · "));
-  row.querySelector("time").replaceWith(timeElement(item.at));
+  row.querySelector("[data-zs=at]").replaceChildren(timeElement(item.at));
   return row;
 }
 
