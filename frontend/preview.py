@@ -179,7 +179,7 @@ def get_things(uid: str) -> dict[str, Any]:
 def get_wall(quiet: bool = False) -> dict[str, Any]:
     rng = random.Random(2)
     spark = lambda base, span: ",".join(f"{base + span * math.sin(i / 3) + rng.uniform(-span, span) / 2:.1f}" for i in range(24))  # noqa: E731
-    rows = [("air", "环境空气质量指数", "Air quality index", "86", "", "目标 ≤ 100", "target ≤ 100", "down", "yes", "较昨日 −12", "−12 on yesterday", "ok", "", "", spark(90, 14), 100),
+    rows = [("air", "空气优良天数比例", "Days of good air", "88.6", "%", "目标 ≥ 85", "target ≥ 85", "up", "yes", "较去年 +1.2", "+1.2 on last year", "ok", "", "", spark(87, 2), 85),
             ("pm25", "细颗粒物 PM2.5", "Fine particles", "63.4", "µg/m³", "限值 75", "limit 75", "up", "no", "较上小时 +4.1", "+4.1 on last hour", "watch", "接近限值", "near limit", spark(58, 9), 75),
             ("online", "设备在线率", "Things online", "97.8", "%", "目标 ≥ 95", "target ≥ 95", "flat", "", "持平", "unchanged", "ok", "", "", spark(97, 0.8), 95),
             ("cases", "按期办结率", "Closed in time", "91.2", "%", "目标 ≥ 95", "target ≥ 95", "down", "no", "较上周 −1.6", "−1.6 on last week", "bad", "未达标", "below target", spark(93, 2), 95),
@@ -256,7 +256,7 @@ class Preview(BaseHTTPRequestHandler):
         try:
             for count in range(10_000):
                 for name, data in (("status", {"now": time.time(), "delay_s": 0.4}), ("map", {"layer": "things", "changes": [{"uid": "s1", "value": 160 + count, "text": str(160 + count), "aqi": 4}]}),
-                                   ("vitals", {"items": [{"id": "air", "text": str(86 + count % 5)}]})):
+                                   ("vitals", {"items": [{"id": "pm25", "text": f"{63.4 + count % 5:.1f}"}]})):
                     self.wfile.write(f"id: {count}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode())
                 if count == 1:
                     item = vars(get_stream_item(2)) | {"id": "new", "at": datetime.now(ZONE).isoformat()}

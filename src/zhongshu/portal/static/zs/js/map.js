@@ -45,7 +45,7 @@ export class CityMap {
     });
     this.map.touchZoomRotate.disableRotation();
     if (this.data.attribution) this.map.addControl(new AttributionControl({ customAttribution: this.data.attribution, compact: false }), "bottom-right");
-    if (this.data.controls !== "no") this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-left");
+    if (this.data.controls !== "no") this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     await this.map.once("load");
     new ResizeObserver(() => this.map.resize()).observe(this.element);
     this.map.on("click", (event) => this.onClick(event));
@@ -58,7 +58,7 @@ export class CityMap {
   }
 
   padding() {
-    return { top: this.size * 3.6, bottom: this.size * 2, left: this.size, right: this.size };
+    return { top: this.size * (this.crumbs ? 3.6 : 1.2), bottom: this.size * 1.8, left: this.size, right: this.size };
   }
 
   style() {
@@ -76,15 +76,22 @@ export class CityMap {
       layers: [
         { id: "ground", type: "background", paint: { "background-color": color("map-ground") } },
         { id: "around-line", type: "line", source: "around", paint: { "line-color": color("map-line"), "line-opacity": 0.5, "line-width": 1 } },
-        { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.data.scale === "aqi" ? 0.24 : 0.85 } },
+        { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.fillOpacity() } },
         { id: "division-line", type: "line", source: "divisions", paint: { "line-color": color("map-line"), "line-width": 1.5 } },
         { id: "division-name", type: "symbol", source: "divisions", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
         { id: "thing-dot", type: "circle", ...layer, paint: {
           "circle-color": this.byLevel(level, ""), "circle-radius": this.size * 1.05, "circle-stroke-color": color("map-ground"), "circle-stroke-width": 2.5 } },
-        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], "–"], "text-allow-overlap": true, "text-ignore-placement": true }, paint: { "text-color": this.byLevel(level, "-ink") } },
-        { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.2], "text-optional": true }, paint: paper },
+        { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.4], "text-optional": true }, paint: paper },
+        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], "–"], "text-allow-overlap": true, "text-padding": this.size * 0.5 }, paint: { "text-color": this.byLevel(level, "-ink") } },
       ],
     };
+  }
+
+  /** Clean air stays quiet: colour is spent on what needs somebody. */
+  fillOpacity() {
+    if (this.data.scale !== "aqi") return 0.85;
+    const value = ["coalesce", ["feature-state", "value"], ["get", "value"]];
+    return ["case", ["==", value, null], 0.5, ["step", ["to-number", value, 0], 0.08, 100 + 1e-6, 0.18, 150 + 1e-6, 0.3]];
   }
 
   byLevel(level, suffix) {

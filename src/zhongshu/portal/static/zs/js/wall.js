@@ -62,9 +62,9 @@ function buildRow(item) {
   const link = row.querySelector("a");
   if (item.url?.startsWith("/")) link.href = item.url;
   row.querySelector(".zs-shape").className = `zs-shape zs-shape--${item.level ?? "none"}`;
-  setText(row, "level", [item.level_label, item.kind_label].filter(Boolean).join(" · "));
+  setText(row, "level", [item.level_label, item.state || item.kind_label].filter(Boolean).join(" · "));
   setText(row, "title", item.title);
-  setText(row, "note", [item.place, item.state].filter(Boolean).join(" · "));
+  setText(row, "note", item.place ?? "");
   row.querySelector("[data-zs=at]").replaceChildren(timeElement(item.at));
   return row;
 }
