@@ -1,0 +1,11 @@
+"""The ability floor as a Django app."""
+
+from django.apps import AppConfig
+
+
+class AbilityConfig(AppConfig):
+    """Floor 1."""
+
+    name = "zhongshu.ability"
+    label = "ability"
+    verbose_name = "ability"

@@ -1,0 +1,1 @@
+"""Settings, addresses, servers, command line: assembles, holds no logic."""

@@ -1,0 +1,1 @@
+"""The stair tower: health, backup, doctor; imported by none but config."""

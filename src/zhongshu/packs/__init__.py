@@ -1,0 +1,1 @@
+"""Packs: one folder per sector."""

@@ -1,0 +1,1 @@
+"""Floor roof, portal: pages."""

@@ -1,0 +1,1 @@
+"""Floor 0, security: who may do what."""

@@ -1,0 +1,1 @@
+"""Who there is: organisations, posts, people, and how they prove it."""

@@ -1,0 +1,1 @@
+"""Floor 2, sense: what the city measures."""

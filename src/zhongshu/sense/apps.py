@@ -1,0 +1,11 @@
+"""The sense floor as a Django app."""
+
+from django.apps import AppConfig
+
+
+class SenseConfig(AppConfig):
+    """Floor 2."""
+
+    name = "zhongshu.sense"
+    label = "sense"
+    verbose_name = "sense"

@@ -1,0 +1,1 @@
+"""Reading what was measured: latest values, series, roll-ups, alarms."""

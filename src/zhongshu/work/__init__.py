@@ -1,0 +1,1 @@
+"""Floor 5, work: what people do about it."""
