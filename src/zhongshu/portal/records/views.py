@@ -92,9 +92,11 @@ def remove(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
     title = _("Remove %(record)s?") % {"record": record}
     context = {
         **page_context(request, slug, title),
-        "text": _("The record disappears from all lists. Its history and trail stay."),
+        "question": title,
+        "consequences": [_("It disappears from all lists and maps."), _("Its history and trail stay.")],
         "cancel_url": record_url(kind, record),
-        "submit_label": _("Remove"),
+        "confirm_label": _("Remove"),
+        "irreversible": True,
         "danger": True,
     }
     return render(request, "portal/desk/confirm.html", context)
