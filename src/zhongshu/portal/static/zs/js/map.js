@@ -80,7 +80,7 @@ export class CityMap {
         { id: "division-line", type: "line", source: "divisions", paint: { "line-color": color("map-line"), "line-width": 1.5 } },
         { id: "division-name", type: "symbol", source: "divisions", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
         { id: "thing-dot", type: "circle", ...layer, paint: {
-          "circle-color": this.byLevel(level, ""), "circle-radius": this.size * 1.05, "circle-stroke-color": color("map-ground"), "circle-stroke-width": 2.5 } },
+          "circle-color": this.byLevel(level, ""), "circle-radius": this.size * 1.05, "circle-stroke-color": ["match", level, [5, 6], color("map-rim"), color("map-ground")], "circle-stroke-width": 2.5 } },
         { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.4], "text-optional": true }, paint: paper },
         { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], "–"], "text-allow-overlap": true, "text-padding": this.size * 0.5 }, paint: { "text-color": this.byLevel(level, "-ink") } },
       ],
@@ -119,9 +119,10 @@ export class CityMap {
     await loadFont(text);
     const source = (name) => this.map.getSource(name);
     if (divisions.features.length || !this.data.divisions) {
-      source("around").setData(this.shown ?? EMPTY);
+      source("around").setData(this.path.at(-2)?.shown ?? EMPTY);
       source("divisions").setData(divisions);
       this.shown = divisions;
+      if (here) here.shown = divisions;
     }
     if (things) source("things").setData(things);
     this.showState(this.failed ? word("map_failed") : "");
