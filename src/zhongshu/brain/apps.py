@@ -9,3 +9,7 @@ class BrainConfig(AppConfig):
     name = "zhongshu.brain"
     label = "brain"
     verbose_name = "brain"
+
+    def ready(self) -> None:
+        """Declare facts and subscribers of this floor."""
+        from .fuse import alarms, events  # noqa: F401
