@@ -56,6 +56,11 @@ class IdentityField(models.CharField):
         options.setdefault("max_length", 64)
         super().__init__(verbose_name, **options)
 
+    def deconstruct(self) -> Any:
+        """Always name `unique`, since its default here is the other way round: history columns repeat an identity."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "unique": self._unique}
+
 
 class QuantityField(models.FloatField):
     """A measured or planned quantity in a fixed unit (UCUM code), with the range that is possible at all."""
