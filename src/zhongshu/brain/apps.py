@@ -9,3 +9,7 @@ class BrainConfig(AppConfig):
     name = "zhongshu.brain"
     label = "brain"
     verbose_name = "brain"
+
+    def ready(self) -> None:
+        """Declare the floor's jobs."""
+        from .indicator import compute  # noqa: F401
