@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.conf import settings
@@ -43,7 +44,7 @@ def compute_indicator(name: str, divisions: Sequence[int] | None, period: Period
     with transaction():
         written = _store(indicator, question, figures, inputs, divisions)
         if divisions is None:
-            key = {"indicator": name, "version": indicator.version, "unit": period.unit, "start": question.start}
+            key: dict[str, Any] = {"indicator": name, "version": indicator.version, "unit": period.unit, "start": question.start}
             IndicatorRun.objects.update_or_create(**key, defaults={"computed_at": moment, "inputs": inputs, "stale": False})
     return written
 
@@ -133,7 +134,10 @@ def _list_touched(indicator: Indicator, moment: datetime) -> set[Period]:
     found = {kind: kind.history_model._default_manager.filter(new) for kind in kinds}
     if not source.at:
         return {Period.of(moment, u, zone) for u in indicator.periods} if any(rows.exists() for rows in found.values()) else set()
-    times = np.array([to_us(at) for at in found[source.kind].values_list(source.at, flat=True).distinct() if at is not None], dtype=np.int64)
+    moments = [at for at in found[source.kind].values_list(source.at, flat=True).distinct() if at is not None]
+    if source.has_days():
+        moments = [datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone)) for day in moments]
+    times = np.array([to_us(at) for at in moments], dtype=np.int64)
     return {Period(unit, int(n)) for unit in indicator.periods for n in np.unique(compute_ordinals(times, unit, zone))} if len(times) else set()
 
 

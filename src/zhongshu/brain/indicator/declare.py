@@ -73,8 +73,9 @@ def rate(
 def percentile(
     name: str, of: Kind, value: str, q: float, where: Where | None = None, at: str = "", division: str = "division", **options: Unpack[Options]
 ) -> Indicator:
-    """Declare the `q` (0 to 1) quantile of a field, interpolated linearly between neighbours; the numerator stored is the quantile, the denominator the number of records.
+    """Declare the `q` (0 to 1) quantile of a field, interpolated linearly between neighbours.
 
+    The numerator stored is the quantile, the denominator the number of records.
     A quantile cannot be split: where only a share of a division moved to another, its past records stay with the division they were in.
     """
     if not 0 <= q <= 1:

@@ -52,6 +52,7 @@ class Part:
     start: datetime
     end: datetime
     day: date
+    zone: str
 
 
 def count_figures(indicator: Indicator, question: Question) -> Figures:
@@ -123,14 +124,14 @@ def _group(source: RecordSource, part: Part, now: datetime) -> list[tuple[Any, .
 
 
 def _list_grouped(source: RecordSource, kind: type[Record], at: str, part: Part, now: datetime, top: Any, bottom: Any) -> list[tuple[Any, ...]]:
-    rows = _select(kind, at, part, now).exclude(**{source.division: None}).order_by().values(source.division)
+    rows = _select(source, kind, at, part, now).exclude(**{source.division: None}).order_by().values(source.division)
     return [(d, t or 0, b or 0) for d, t, b in rows.annotate(top=top, bottom=bottom).values_list(source.division, "top", "bottom")]
 
 
-def _select(kind: type[Record], at: str, part: Part, now: datetime) -> models.QuerySet[Any]:
+def _select(source: RecordSource, kind: type[Record], at: str, part: Part, now: datetime) -> models.QuerySet[Any]:
     """Facts are those of the stretch; a stock is as known at its end, from the history when that has passed."""
     if at:
-        return kind.objects.filter(**{f"{at}__gte": part.start, f"{at}__lt": part.end})
+        return kind.objects.filter(**source.build_bounds(part.start, part.end, part.zone))
     if part.end > now:
         return kind.objects.all()
     return values_as_of(kind, part.end - timedelta(microseconds=1))
@@ -138,13 +139,13 @@ def _select(kind: type[Record], at: str, part: Part, now: datetime) -> models.Qu
 
 def _list_parts(source: RecordSource, question: Question, changes: list[DivisionChange]) -> Iterator[Part]:
     if not source.at:
-        yield Part(question.start, question.end, min(question.last_on, question.now.astimezone(ZoneInfo(question.zone)).date()))
+        yield Part(question.start, question.end, min(question.last_on, question.now.astimezone(ZoneInfo(question.zone)).date()), question.zone)
         return
     zone = ZoneInfo(question.zone)
     cuts = sorted({c.on for c in changes if question.first_on < c.on <= question.last_on})
     moments = [question.start, *(datetime(on.year, on.month, on.day, tzinfo=zone) for on in cuts), question.end]
     for day, start, end in zip([question.first_on, *cuts], moments, moments[1:], strict=False):
-        yield Part(start, end, day)
+        yield Part(start, end, day, question.zone)
 
 
 def _carry(ids: NDArray[np.int64], day: date, changes: list[DivisionChange]) -> tuple[NDArray[np.int64], Floats, NDArray[np.int64]]:
@@ -160,7 +161,7 @@ def _count_percentile(source: RecordSource, question: Question, changes: list[Di
     whole = [c for c in changes if c.share >= 1.0]
     tree, owners, values = question.tree, [np.empty(0, np.int64)], [np.empty(0)]
     for part in _list_parts(source, question, whole):
-        rows = _select(source.kind, source.at, part, question.now).filter(**source.where).exclude(**{source.division: None})
+        rows = _select(source, source.kind, source.at, part, question.now).filter(**source.where).exclude(**{source.division: None})
         found = np.array(list(rows.exclude(**{source.value: None}).values_list(source.division, source.value)), dtype=float).reshape(-1, 2)
         own, _share, row = _carry(found[:, 0].astype(np.int64), part.day, whole)
         owners.append(own)

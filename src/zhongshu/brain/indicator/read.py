@@ -36,7 +36,8 @@ class Value:
 class Drill:
     """The rows behind a number: records of `kind` by Django look-ups, to be narrowed by the reader's `Scope` and shown as an ordinary list.
 
-    `numerator` are those that count, `denominator` those counted among (None where there is no such thing). `as_of`: the stock as known then, read from the history; None: as it is now.
+    `numerator` are those that count, `denominator` those counted among (None where there is no such thing).
+    `as_of`: the stock as known then, read from the history; None: as it is now.
     """
 
     kind: str
@@ -85,7 +86,7 @@ def list_values(name: str, divisions: Sequence[int], period: Period) -> list[Val
 def drill(name: str, division: int, period: Period) -> Drill:
     """Tell which rows stand behind a number.
 
-    The division interval is today's sub-tree (that of the period where the indicator says `as_then`); records that boundary changes carried in are found in the division they were recorded in.
+    The divisions are today's sub-tree (that of the period where the indicator says `as_then`); what boundary changes carried in is found where it was recorded.
     Raises `ValueError` for an indicator whose source names no rows.
     """
     indicator, moment = get_indicator(name), now()
@@ -99,7 +100,7 @@ def drill(name: str, division: int, period: Period) -> Drill:
         return Drill(source.kind, source.rows(question, inside), None, None)
     place: dict[str, Any] = {f"{source.division}__in": inside}
     if source.at:
-        place |= {f"{source.at}__gte": question.start, f"{source.at}__lt": question.end}
+        place |= source.build_bounds(question.start, question.end, question.zone)
     ended = not source.at and question.end <= moment
     both = {**source.where, **source.among} if source.measure == "share" else dict(source.where)
     return Drill(

@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
+from django.db import models
 
 from zhongshu.kernel.record import Record
 from zhongshu.kernel.registry import registry
@@ -95,7 +97,8 @@ class Question:
 class RecordSource:
     """Counting records of one kind.
 
-    `measure`: count · share (`where` of `among`) · total (sum of `value`) · mean (of `value`) · rate (`where` per `per` of `over` or of inhabitants) · percentile (`q` of `value`).
+    `measure`: count · share (`where` of `among`) · total (sum of `value`) · mean (of `value`) · rate (`where` per `per` of `over` or of inhabitants) ·
+    percentile (`q` of `value`).
     With `at` (a time field) records are facts and count in the period in which they happened; without it they are a stock, counted as known at the end of the period.
     `division` is the field path to the division.
     """
@@ -111,6 +114,17 @@ class RecordSource:
     per: float = 1.0
     q: float = 0.5
 
+    def build_bounds(self, start: datetime, end: datetime, zone: str) -> dict[str, Any]:
+        """Return the look-ups for facts from `start` until `end` (excluded); a date field is compared by civil days."""
+        if self.has_days():
+            city = ZoneInfo(zone)
+            return {f"{self.at}__gte": start.astimezone(city).date(), f"{self.at}__lt": end.astimezone(city).date()}
+        return {f"{self.at}__gte": start, f"{self.at}__lt": end}
+
+    def has_days(self) -> bool:
+        """Tell whether facts are dated by a civil day and not by a moment."""
+        return not isinstance(self.kind._meta.get_field(self.at), models.DateTimeField)
+
     def digest_text(self) -> str:
         """Return what must be equal in every process."""
         over = self.over._meta.label if self.over else ""
@@ -119,8 +133,9 @@ class RecordSource:
 
 @dataclass(frozen=True)
 class ComputedSource:
-    """A function that answers with an Arrow table: `division` int64, `numerator` float64, `denominator` float64 (null column: the numerator is the value), optional `note` utf8.
+    """A function that answers with an Arrow table: `division` int64, `numerator` float64, `denominator` float64, optional `note` utf8.
 
+    Where the denominator is null the numerator is the value.
     `adds_up`: rows are parts (stations, days) that are summed up the tree; otherwise each row is the whole answer for its division.
     `kind` and `rows` say where the rows behind the number are: `rows(question, division ids of the sub-tree)` gives the filter on `kind`.
     """
@@ -139,8 +154,10 @@ class ComputedSource:
 class Indicator:
     """One definition. Declaring it registers it.
 
-    `target` is good, `warn` is still bearable, everything else is bad; `better` says which way is up for arrows. `source` says who set definition and target (standard and clause, plan, or `local: …`).
-    `as_then`: past figures stay in the divisions of their time; otherwise they are carried into today's. A unit of `%` means that the value is a fraction and is shown times 100.
+    `target` is good, `warn` is still bearable, everything else is bad; `better` says which way is up for arrows.
+    `source` says who set definition and target (standard and clause, plan, or `local: …`).
+    `as_then`: past figures stay in the divisions of their time; otherwise they are carried into today's.
+    A unit of `%` means that the value is a fraction and is shown times 100.
     """
 
     name: str

@@ -63,12 +63,12 @@ _kept: dict[tuple[object, ...], Tree] = {}
 
 def _build_tree(on: date | None) -> Tree:
     rows = list(Division.objects.values_list("pk", "parent_id", "code", "population"))
-    parents = {pk: parent for pk, parent, _code, _people in rows}
+    parents: dict[int, int | None] = {pk: parent for pk, parent, _code, _people in rows}
     if on is not None:
         dated = list(DivisionEdge.objects.values_list("child_id", "parent_id", "valid_from", "valid_until"))
-        parents.update(dict.fromkeys((child for child, *_rest in dated), None))
+        parents |= {child: None for child, *_rest in dated}
         edges = [Edge(child, parent, start or date.min, until) for child, parent, start, until in dated]
-        parents.update({edge.id: edge.parent_id for edge in edges if edge.is_valid(on)})
+        parents |= {edge.id: edge.parent_id for edge in edges if edge.is_valid(on)}
     tree = DivisionTree([Edge(pk, parent) for pk, parent in parents.items()], on or date.max, {pk: code for pk, _p, code, _n in rows})
     people = {pk: np.nan if n is None else float(n) for pk, _p, _c, n in rows}
     ids = np.fromiter(tree.left, dtype=np.int64, count=len(tree))
