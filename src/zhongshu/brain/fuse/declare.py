@@ -15,7 +15,7 @@ class EventRule:
 
     Alarms are taken by `feed` (product code, "" any) and `measures` (property codes, empty any) from `min_level` up; results of window rules by `kind` alone.
     One event per subject (the thing): a further signal joins the open event, or re-opens one that closed less than `within_h` hours before it began. With `radius_m` > 0 signals of other
-    subjects nearer than that join too. The event closes when all its signals have cleared. `title` may use {thing}, {title}, {level}, {value}, {limit}, {unit} and {count}.
+    subjects nearer than that join too. The event closes when all its signals have cleared. `title` may use {thing}, {title}, {value}, {limit}, {unit} and {count}.
     """
 
     name: str
@@ -32,7 +32,7 @@ class EventRule:
     def __post_init__(self) -> None:
         if self.min_level not in LEVELS:
             raise ValueError(f"event rule {self.name}: level {self.min_level!r} is none of {', '.join(LEVELS)}")
-        self.title.format(thing="", title="", level="", value=0.0, limit=0.0, unit="", count=0)
+        self.title.format(thing="", title="", value="", limit="", unit="", count=0)
         registry.add("event_rule", self.name, self)
 
     def takes(self, product: str, measure: str, level: str) -> bool:

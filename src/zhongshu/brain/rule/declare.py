@@ -7,13 +7,14 @@ from typing import Any, Protocol
 
 from zhongshu.kernel.registry import registry
 from zhongshu.sense.device.feed import Feed
+from zhongshu.sense.device.models import ThresholdLevel
 
 from .window import Flags
 
 __all__ = ["LEVELS", "Rule", "Using", "rule"]
 
-LEVELS = ("blue", "yellow", "orange", "red")
-"""The four warning colours, least serious first (State Council emergency law, art. 42 of 2007)."""
+LEVELS: tuple[str, ...] = tuple(ThresholdLevel.values)
+"""The four warning colours, least serious first."""
 
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 

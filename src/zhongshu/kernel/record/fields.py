@@ -57,7 +57,7 @@ class IdentityField(models.CharField):
         super().__init__(verbose_name, **options)
 
     def deconstruct(self) -> Any:
-        """Always name `unique`, since its default here is the other way round: history columns repeat an identity."""
+        """Always say whether it is unique: the default here is not Django's, and history tables must not be."""
         name, path, args, kwargs = super().deconstruct()
         return name, path, args, {**kwargs, "unique": self._unique}
 
