@@ -7,7 +7,7 @@ from uuid import UUID
 from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -22,7 +22,7 @@ from zhongshu.work.case import ActRefused, ActView, CaseConflict, CaseView, Limi
 
 from .todo import format_left
 
-__all__ = ["act", "case"]
+__all__ = ["act", "case", "case_geojson"]
 
 AROUND = timedelta(hours=12)
 
@@ -88,6 +88,15 @@ def act(request: HttpRequest, uid: UUID, name: str) -> HttpResponse:
         "cancel_url": reverse("case", args=[uid]),
     }
     return render(request, "portal/desk/confirm.html" if found.confirm else "portal/desk/form.html", context, status=400 if form.errors else 200)
+
+
+@login_required
+def case_geojson(request: HttpRequest, uid: UUID) -> JsonResponse:
+    """Return the place of a case for the small map of its page."""
+    view = _find(request, uid)
+    place = {"type": "Point", "coordinates": [view.lon, view.lat]}
+    point = {"type": "Feature", "id": view.uid, "geometry": place, "properties": {"uid": view.uid, "name": view.title, "band": "high", "url": ""}}
+    return JsonResponse({"type": "FeatureCollection", "features": [point] if view.lon is not None else []})
 
 
 class ActForm(forms.Form):
