@@ -1,7 +1,7 @@
 """The shape every field protocol has: message, framer, refusal, tolerance, codec.
 
-A codec is pure: bytes in, frozen values out, no sockets, no clock, no database. What a codec cannot read it refuses with
-a `FrameError`, whose text is written for the person who looks at the device; nothing else ever leaves `Codec.decode`.
+A codec is pure: bytes in, frozen values out, no sockets, no clock, no database. What a codec cannot read it refuses
+with a `FrameError`, whose text is written for the person who looks at the device; nothing else leaves `Codec.decode`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any, Protocol
 class FrameError(ValueError):
     """A frame that is refused.
 
-    `reason` is a short stable code (`crc`, `cut-short`, …) to count and filter by; `message` says in words what is wrong
-    with this frame, with the values seen. `str()` gives the words.
+    `reason` is a short stable code (`crc`, `cut-short`, …) to count and filter by; `message` says in words what is
+    wrong with this frame, with the values seen. `str()` gives the words.
     """
 
     def __init__(self, reason: str, message: str) -> None:
@@ -38,7 +38,7 @@ NO_TOLERANCE: frozenset[Tolerance] = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
-    """What one frame says, before anybody interprets it. `forgiven` holds each tolerance used, once, in order of need."""
+    """What one frame says, before anybody interprets it. `forgiven` holds each tolerance used, once, as it came up."""
 
     forgiven: tuple[Tolerance, ...] = ()
 

@@ -8,7 +8,6 @@ code stations use. Units are written so that unit libraries read them (`ug/m^3`,
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
 
 

@@ -65,7 +65,8 @@ def format_packets(
 ) -> list[bytes]:
     """As many 2017 packets as the groups need, each at most 1024 bytes and with its own QN from `qns`.
 
-    A group is never cut; `DataTime`, when it is the first group, is repeated in every packet. One packet is not numbered.
+    A group is never cut; `DataTime`, when it is the first group, is repeated in every packet. One packet alone is not
+    numbered.
     """
     first = [group for group in groups[:1] if group and group[0][0] == "DataTime"]
     rest = groups[len(first) :]

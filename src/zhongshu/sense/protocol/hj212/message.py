@@ -48,7 +48,7 @@ class HJ212Message(Message):
 
     @property
     def flag(self) -> int | None:
-        """The Flag as a number: six bits version, bit D packets are numbered, bit A an answer is wanted (HJ 212-2017, 6.3)."""
+        """The Flag: six bits version, bit D "packets are numbered", bit A "an answer is wanted" (HJ 212-2017, 6.3)."""
         text = self.head.get("Flag")
         return None if text is None else int(text)
 

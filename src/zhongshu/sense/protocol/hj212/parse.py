@@ -18,9 +18,10 @@ MAX_REPEATS = 255
 
 PARAMETERS = frozenset(
     (
-        "DataTime BeginTime EndTime SystemTime RestartTime QnRtn ExeRtn RtnInfo OverTime ReCount RtdInterval MinInterval"
-        " NewPW PolId InfoId CstartTime CTime Stime VaseNo QN CN SampleType AlarmTime AlarmType AlarmEvent WarnTime"
-    ).split()
+        *("DataTime", "BeginTime", "EndTime", "SystemTime", "RestartTime", "QnRtn", "ExeRtn", "RtnInfo", "OverTime"),
+        *("ReCount", "RtdInterval", "MinInterval", "NewPW", "PolId", "InfoId", "CstartTime", "CTime", "Stime", "VaseNo"),
+        *("QN", "CN", "SampleType", "AlarmTime", "AlarmType", "AlarmEvent", "WarnTime"),
+    )
 )
 """Data-area names that rightly have no hyphen (HJ 212-2017, 6.3 and annex C; the alarm names are of 2005)."""
 
@@ -246,7 +247,7 @@ def _parse_fields(parts: list[str], notes: _Forgiver) -> list[tuple[str, str]]:
 
 
 def _split(text: str, separator: str) -> list[str]:
-    """Split at the separator, but not inside log text, which stands between // and // (HJ 212-2017, annex B, codes i11001, i21001, i31001)."""
+    """Split at the separator, but not inside log text between // and // (HJ 212-2017, annex B, code i11001)."""
     if "//" not in text:
         return text.split(separator)
     parts, start = [], 0

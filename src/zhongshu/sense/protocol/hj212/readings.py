@@ -70,7 +70,12 @@ class Text(NamedTuple):
     value: str
 
 
-_NUMBERS = frozenset("Rtd Min Avg Max Cou ZsRtd ZsMin ZsAvg ZsMax ZsCou RS RT Data DayData NightData".split())
+_NUMBERS = frozenset(
+    (
+        *("Rtd", "Min", "Avg", "Max", "Cou", "ZsRtd", "ZsMin", "ZsAvg", "ZsMax", "ZsCou"),
+        *("RS", "RT", "Data", "DayData", "NightData"),
+    )
+)
 _FLAG = "Flag"
 _TEXTS = frozenset(("SampleTime", "SN", "EFlag"))
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d{1,3})?", re.ASCII)
