@@ -9,3 +9,11 @@ class SecurityConfig(AppConfig):
     name = "zhongshu.security"
     label = "security"
     verbose_name = "security"
+
+    def ready(self) -> None:
+        """Connect the trail to the kernel's audit port."""
+        from zhongshu.kernel.record import AUDIT
+
+        from .audit.sink import TrailSink
+
+        AUDIT.connect(TrailSink())

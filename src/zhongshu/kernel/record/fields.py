@@ -56,6 +56,11 @@ class IdentityField(models.CharField):
         options.setdefault("max_length", 64)
         super().__init__(verbose_name, **options)
 
+    def deconstruct(self) -> Any:
+        """Always say whether it is unique: the default here is not Django's, and history tables must not be."""
+        name, path, args, kwargs = super().deconstruct()
+        return name, path, args, {**kwargs, "unique": self._unique}
+
 
 class QuantityField(models.FloatField):
     """A measured or planned quantity in a fixed unit (UCUM code), with the range that is possible at all."""

@@ -1,0 +1,8 @@
+"""City events: many signals, one thing the city must know. What is declared here opens no case and sends no message."""
+
+from .declare import EventRule
+from .merge import clear_signal, take_signal
+from .signal import Signal
+from .view import EventView, SignalView, find_event
+
+__all__ = ["EventRule", "EventView", "Signal", "SignalView", "clear_signal", "find_event", "take_signal"]

@@ -1,0 +1,6 @@
+"""All tables of this floor, gathered for Django."""
+
+from .fuse.models import CityEvent, EventSignal, EventSlot
+from .rule.models import RuleProgress
+
+__all__ = ["CityEvent", "EventSignal", "EventSlot", "RuleProgress"]
