@@ -11,7 +11,7 @@ import pytest
 from zhongshu.kernel.log import GroupCommitter, LogReader, LogWriter, RefusedStore
 from zhongshu.sense.gateway.batch import Batcher
 from zhongshu.sense.gateway.counters import GatewayCounters, read_counters
-from zhongshu.sense.gateway.hj212 import Intake212, ProfileError, build_profile
+from zhongshu.sense.gateway.hj212 import Intake212
 from zhongshu.sense.gateway.quarantine import Quarantine
 from zhongshu.sense.gateway.sources import SourceDirectory, SourceSpec, hash_secret, write_sources
 from zhongshu.sense.gateway.tcp import Server212
@@ -32,7 +32,7 @@ class Field:
     def __init__(self, folder):
         self.folder = folder
         self.log = folder / "log" / "test.sqlite3"
-        write_sources(folder / "dim", 1, [SourceSpec(f"hj212:{MN}", "u-1", "hj212", {"units": "ambient"}, hash_secret(PASSWORD))])
+        write_sources(folder / "dim", 1, [SourceSpec(f"hj212:{MN}", "u-1", "hj212", {"zone": 8}, hash_secret(PASSWORD))])
 
     async def __aenter__(self):
         self.writer = LogWriter(self.log)
@@ -240,8 +240,14 @@ def test_more_connections_than_allowed_are_turned_away_and_counted(tmp_path):
     assert json.dumps(kept)
 
 
-def test_a_profile_that_is_wrong_says_which_key():
-    assert build_profile({"zone": 8, "label": "end", "tolerances": ["crc-lower-case"]}).label == "end"
-    for wrong, word in (({"lable": "end"}, "lable"), ({"label": "middle"}, "middle"), ({"tolerances": ["x"]}, "'x'"), ({"zone": "east"}, "east")):
-        with pytest.raises(ProfileError, match=word):
-            build_profile(wrong)
+def test_a_connection_whose_profile_is_wrong_is_refused_with_the_key_that_is_wrong(tmp_path):
+    async def story(field):
+        write_sources(tmp_path / "dim", 2, [SourceSpec(f"hj212:{MN}", "u-1", "hj212", {"label": "middle"})])
+        field.directory._looked = float("-inf")
+        async with field.device() as (reader, writer):
+            writer.write(upload())
+            with pytest.raises(TimeoutError):
+                await answer(reader, timeout=0.3)
+
+    refused = run(tmp_path, story).refused()
+    assert refused[0].reason.startswith("profile: ") and "middle" in refused[0].reason

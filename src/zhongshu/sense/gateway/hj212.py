@@ -2,13 +2,11 @@
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from zhongshu.sense.protocol import FrameError, Refusal, Tolerance
+from zhongshu.sense.protocol import FrameError, Refusal
 from zhongshu.sense.protocol.hj212 import (
-    AMBIENT_UNITS,
     TOLERANT,
     HJ212Framer,
     HJ212Message,
@@ -17,6 +15,7 @@ from zhongshu.sense.protocol.hj212 import (
     build_answer,
     decode,
     find_answer_code,
+    parse_profile,
     readings,
     texts,
 )
@@ -26,53 +25,11 @@ from .quarantine import Quarantine
 from .rows import REFUSED, TAKEN, TOLERATED, Frame, Rows
 from .sources import SourceDirectory, SourceSpec
 
-__all__ = ["PROTOCOL", "Conversation", "Heard", "Intake212", "ProfileError", "build_profile"]
+__all__ = ["PROTOCOL", "Conversation", "Heard", "Intake212"]
 
 PROTOCOL = "hj212"
 UNKNOWN = f"{PROTOCOL}:?"
 REQUEST_ANSWER = "9011"
-_KEYS = {"zone", "label", "units", "aliases", "tolerances", "minute_period_s"}
-_DAY_S = 86_400
-
-
-class ProfileError(ValueError):
-    """A connection's profile that cannot be used; the message says which key and what would be right."""
-
-
-def build_profile(given: Mapping[str, Any]) -> Profile:
-    """Read a connection's profile. Raises `ProfileError`.
-
-    `zone` hours from UTC (8) · `label` "start" or "end" of the measured interval ("start") · `units` by factor or property, or "ambient" for what air stations send ·
-    `aliases` factor code → our code · `tolerances` list of names (all known) · `minute_period_s` (600).
-    """
-    unknown = set(given) - _KEYS
-    if unknown:
-        raise ProfileError(f"the profile has the unknown key {sorted(unknown)[0]!r}; known are {', '.join(sorted(_KEYS))}")
-    options: dict[str, Any] = {}
-    try:
-        options["offset_s"] = round(float(given.get("zone", 8)) * 3600)
-        options["minute_s"] = int(given.get("minute_period_s", 600))
-        units = given.get("units", {})
-        options["units"] = AMBIENT_UNITS if units == "ambient" else dict(units)
-        if "aliases" in given:
-            options["aliases"] = dict(given["aliases"])
-    except (TypeError, ValueError) as error:
-        raise ProfileError(f"the profile cannot be read: {error}") from error
-    if given.get("label", "start") not in ("start", "end"):
-        raise ProfileError(f"label is 'start' or 'end', not {given['label']!r}")
-    if abs(options["offset_s"]) > 14 * 3600 or not 0 < options["minute_s"] <= _DAY_S:
-        raise ProfileError("zone is a number of hours between -14 and 14, minute_period_s between 1 and 86400")
-    return Profile(label=given.get("label", "start"), tolerances=_read_tolerances(given.get("tolerances")), **options)
-
-
-def _read_tolerances(names: Sequence[str] | None) -> frozenset[Tolerance]:
-    if names is None:
-        return TOLERANT
-    known = {str(tolerance): tolerance for tolerance in TOLERANT}
-    wrong = [name for name in names if name not in known]
-    if wrong:
-        raise ProfileError(f"there is no tolerance {wrong[0]!r}; known are {', '.join(sorted(known))}")
-    return frozenset(known[name] for name in names)
 
 
 @dataclass(slots=True)
@@ -96,18 +53,18 @@ class Intake212:
     ) -> None:
         self.directory, self.counters, self.quarantine = directory, counters, quarantine
         self.find_seen, self.clock = find_seen, clock
-        self._profiles: dict[str, tuple[SourceSpec, Profile | ProfileError]] = {}
+        self._profiles: dict[str, tuple[SourceSpec, Profile | ValueError]] = {}
 
     def find_profile(self, spec: SourceSpec) -> Profile:
         """Return the profile of a connection, built once per published version. Raises `FrameError("profile")`."""
         known = self._profiles.get(spec.source)
         if known is None or known[0] is not spec:
             try:
-                known = (spec, build_profile(spec.profile))
-            except ProfileError as error:
+                known = (spec, parse_profile(spec.profile))
+            except ValueError as error:
                 known = (spec, error)
             self._profiles[spec.source] = known
-        if isinstance(known[1], ProfileError):
+        if isinstance(known[1], ValueError):
             raise FrameError("profile", f"The connection {spec.source} is set up wrongly: {known[1]}.")
         return known[1]
 
