@@ -138,6 +138,9 @@ def test_in_2012_the_day_stands_in_for_an_hour_of_so2_above_800_and_only_then():
     for hour, expected in ((801, 150), (800, 200), (500, 100)):
         index = compute_index(E12, {"so2_1h": hour, "so2_24h": 475}, HOURLY_ITEMS[E12])
         assert int(index.iaqi["so2"]) == expected
+    # a day of 900 alone would be 200 + 100/800 x 100 = 212.5 -> 213; the hour at 800 still speaks for itself
+    assert int(compute_index(E12, {"so2_1h": 800, "so2_24h": 900}, HOURLY_ITEMS[E12]).iaqi["so2"]) == 200
+    assert int(compute_index(E12, {"so2_1h": 801, "so2_24h": 900}, HOURLY_ITEMS[E12]).iaqi["so2"]) == 213
 
 
 def test_in_2012_hourly_particles_take_their_index_from_24_running_hours_in_2026_from_the_hour():

@@ -228,6 +228,12 @@ def test_rubbish_between_packets_is_counted_and_shown_once_per_stretch():
     assert len(out[2].raw) == 1024
 
 
+def test_a_packet_whose_length_fits_ends_there_though_no_line_end_follows():
+    bare = STANDARD_EXAMPLE[:-2]
+    out = HJ212Framer().feed(bare + b"noise" + bare)
+    assert [item if isinstance(item, bytes) else item.raw for item in out] == [bare, b"noise", bare]
+
+
 def test_a_packet_cut_off_by_the_next_one_is_refused_and_the_next_one_read():
     out = HJ212Framer().feed(STANDARD_EXAMPLE[:60] + STANDARD_EXAMPLE)
     assert isinstance(out[0], Refusal) and out[0].reason == "cut-short" and out[0].raw == STANDARD_EXAMPLE[:60]
@@ -551,6 +557,21 @@ def test_a_long_message_is_divided_and_put_together_in_any_order():
     assert len(readings(got[-1])) == 40
 
 
+def test_a_resent_part_changes_nothing_and_another_part_of_that_number_begins_anew():
+    _, packets = divided(90)
+    _, others = divided(89)
+    assert len(packets) == len(others) >= 3
+    first, second, *rest = (decode(packet) for packet in packets)
+    reassembler = Reassembler()
+    assert [reassembler.add(part, 0.0) for part in (first, second, second, first, *rest[:-1])] == [None] * (len(packets) + 1)
+    assert reassembler.dropped == 0 and len(readings(reassembler.add(rest[-1], 0.0))) == 90
+    last, other_last = rest[-1], decode(others[-1])
+    assert last.groups != other_last.groups
+    for part in (last, first, other_last):
+        assert reassembler.add(part, 0.0) is None
+    assert reassembler.dropped == 2 and reassembler.take_incomplete() == [last, first]
+
+
 def test_what_never_becomes_whole_is_given_up_after_its_time_and_handed_over():
     _, packets = divided()
     reassembler = Reassembler(max_age_s=10)
@@ -567,6 +588,11 @@ def test_a_flood_of_beginnings_stays_within_its_bounds():
         reassembler.add(decode(build("a-Rtd=1;b-Rtd=2", head=head)), 0.0)
     assert reassembler.dropped == 196
     assert len(reassembler.take_incomplete()) <= 25
+    swollen = Reassembler(max_fields=50)
+    for number in range(1, 9):
+        head = f"QN=20240101000000123;ST=22;CN=2061;PW=1;MN=M1;Flag=7;PNUM=9;PNO={number};"
+        assert swollen.add(decode(build(";".join(["a-Rtd=1"] * 20), head=head)), 0.0) is None
+    assert swollen.dropped == 6
 
 
 # --- decode command --------------------------------------------------------------------------------------------------

@@ -9,3 +9,8 @@ class BrainConfig(AppConfig):
     name = "zhongshu.brain"
     label = "brain"
     verbose_name = "brain"
+
+    def ready(self) -> None:
+        """Declare facts, subscribers and jobs of this floor."""
+        from .fuse import alarms, events  # noqa: F401
+        from .indicator import compute  # noqa: F401

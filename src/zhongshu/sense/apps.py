@@ -9,3 +9,7 @@ class SenseConfig(AppConfig):
     name = "zhongshu.sense"
     label = "sense"
     verbose_name = "sense"
+
+    def ready(self) -> None:
+        """Declare the facts of this floor."""
+        from .observe import events  # noqa: F401

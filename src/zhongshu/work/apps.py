@@ -9,3 +9,7 @@ class WorkConfig(AppConfig):
     name = "zhongshu.work"
     label = "work"
     verbose_name = "work"
+
+    def ready(self) -> None:
+        """Declare facts, subscribers and jobs of this floor."""
+        from .case import deadline, events, incoming  # noqa: F401

@@ -227,7 +227,7 @@ def _grow_divisions(
 ) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
     """Counties from their seats, towns inside counties, villages inside towns, each by growing over common borders."""
     inner = edges[edges[:, 1] >= 0]
-    cost = np.hypot(*(seeds[inner[:, 0]] - seeds[inner[:, 1]]).T) * np.where(north[inner[:, 0]] != north[inner[:, 1]], 8.0, 1.0)
+    cost = np.hypot(*(seeds[inner[:, 0]] - seeds[inner[:, 1]]).T) * np.where(north[inner[:, 0]] != north[inner[:, 1]], 25.0, 1.0)
     near: list[list[tuple[int, float]]] = [[] for _ in seeds]
     for (i, j), c in zip(inner.tolist(), cost.tolist(), strict=True):
         near[i].append((j, c))

@@ -187,10 +187,11 @@ def _place(rng: np.random.Generator, land: Land, kind: str, n: int) -> NDArray[n
 
 
 def _place_stations(rng: np.random.Generator, land: Land, n: int) -> NDArray[np.float64]:
-    """Two thirds of the stations in the built-up city, the rest one after the other in the towns."""
+    """Two thirds of the stations in the built-up city, the rest in the towns: county seats first, then all others."""
     urban = np.flatnonzero(land.spacing <= 450)
     built = rng.choice(urban, n - n // 3, replace=n > len(urban))
-    towns = land.town_seat[np.arange(n // 3)[::-1] % len(land.town_seat)]
+    rank = np.arange(len(land.town_county)) - np.searchsorted(land.town_county, land.town_county)
+    towns = land.town_seat[np.lexsort((-land.town_county, rank))[np.arange(n // 3) % len(rank)]]
     cell = np.concatenate([built, towns])
     return land.centre[cell] + rng.uniform(-40, 40, (n, 2))
 

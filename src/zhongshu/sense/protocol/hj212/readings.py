@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from zhongshu.sense.protocol.base import FrameError, Tolerance
@@ -251,6 +252,7 @@ def _read_section(section: list[Group], main: str, profile: Profile) -> Iterator
         yield profile.aliases.get(factor, factor), suffix, number, quality
 
 
+@lru_cache(maxsize=4096)
 def _split_name(name: str, main: str) -> tuple[str, str] | None:
     """Factor and suffix of a field name; also of the 2005 way without hyphen; None for the standard's parameters."""
     factor, hyphen, suffix = name.partition("-")
@@ -263,10 +265,10 @@ def _split_name(name: str, main: str) -> tuple[str, str] | None:
 
 
 def _is_text(name: str, value: str) -> bool:
-    suffix = name.partition("-")[2]
-    if suffix in _TEXTS:
-        return True
-    return "-" in name and suffix not in _NUMBERS and suffix != _FLAG and _parse_number(value) is None
+    _, hyphen, suffix = name.partition("-")
+    if not hyphen or suffix in _NUMBERS or suffix == _FLAG:
+        return False
+    return suffix in _TEXTS or _parse_number(value) is None
 
 
 def _parse_number(text: str) -> float | None:

@@ -122,7 +122,7 @@ function buildSeries(series, index, data, color, text) {
       silent: true, symbol: "none",
       data: data.limits.map((limit) => ({
         yAxis: limit.value, lineStyle: { color: color(limit.level ? `level-${limit.level}` : "line-strong"), type: "dashed", width: 1.5 },
-        label: { ...text, color: color("ink"), backgroundColor: color("surface"), padding: [1, 4], formatter: `${limit.label} ${limit.value}`, position: "insideEndTop" },
+        label: { ...text, color: color("ink"), textBorderColor: color("surface"), textBorderWidth: 4, formatter: `${limit.label} ${limit.value}`, position: "insideEndTop" },
       })),
     } : undefined,
     markArea: index === 0 && data.spans?.length ? {

@@ -69,7 +69,7 @@ function buildRow(item) {
   return row;
 }
 
-function onStream({ op, item }) {
+function onStream({ op, item, open_total: openTotal }) {
   const old = list.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
   if (op === "remove") old?.remove();
   else {
@@ -80,7 +80,7 @@ function onStream({ op, item }) {
     while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
   }
   screen.querySelector("[data-zs-none]").hidden = list.children.length > 0;
-  setText(screen, "open", item.open_total);
+  setText(screen, "open", openTotal);
 }
 
 function onStatus(status) {
