@@ -1,1 +1,1 @@
-"""Where readings come in. Nothing is acknowledged before the log has synced it."""
+"""Field intake: sockets, brokers and HTTP to the log of this machine; nothing is acknowledged before its commit."""
