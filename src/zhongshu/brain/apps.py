@@ -11,5 +11,6 @@ class BrainConfig(AppConfig):
     verbose_name = "brain"
 
     def ready(self) -> None:
-        """Declare facts and subscribers of this floor."""
+        """Declare facts, subscribers and jobs of this floor."""
         from .fuse import alarms, events  # noqa: F401
+        from .indicator import compute  # noqa: F401

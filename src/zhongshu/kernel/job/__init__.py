@@ -2,5 +2,6 @@
 
 from .models import Job
 from .run import JobKind, JobRun, enqueue, enqueue_due, job, run_next
+from .tick import Tick, tick
 
-__all__ = ["Job", "JobKind", "JobRun", "enqueue", "enqueue_due", "job", "run_next"]
+__all__ = ["Job", "JobKind", "JobRun", "enqueue", "enqueue_due", "job", "run_next", "Tick", "tick"]

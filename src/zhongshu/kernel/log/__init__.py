@@ -1,0 +1,20 @@
+"""The durable log: what a gateway acknowledged is on disk here before the acknowledgement leaves."""
+
+from zhongshu.kernel.log.commit import GroupCommitter, LogFull
+from zhongshu.kernel.log.log import Entry, LogEntry, LogError, LogFigures, LogReader, LogWriter, Receipt, Submission
+from zhongshu.kernel.log.refused import Refused, RefusedStore
+
+__all__ = [
+    "Entry",
+    "GroupCommitter",
+    "LogEntry",
+    "LogError",
+    "LogFigures",
+    "LogFull",
+    "LogReader",
+    "LogWriter",
+    "Receipt",
+    "Refused",
+    "RefusedStore",
+    "Submission",
+]

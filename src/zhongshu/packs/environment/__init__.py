@@ -1,0 +1,1 @@
+"""Ecology and environment: ambient air so far."""

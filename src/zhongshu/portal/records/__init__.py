@@ -1,0 +1,1 @@
+"""Records of any kind as pages: list, detail, form, history."""

@@ -1,0 +1,72 @@
+"""Values as people read them: labels of codes, units, local times, masks; the shape the table and panel templates print."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from zhongshu.kernel.derive import FieldSpec
+
+__all__ = ["Cell", "build_cell", "format_value", "tone_of"]
+
+TONES = {
+    "ok": {"ok", "in_service", "cleared", "closed", "done", "good", "yes"},
+    "warn": {"low", "maintenance", "warn", "returned", "suspended", "waiting", "checking"},
+    "alert": {"high", "overdue"},
+    "danger": {"fault", "bad", "failed", "dead"},
+    "info": {"raised", "opened", "accepted", "assigned", "acting", "running", "installed", "planned", "open"},
+}
+LEVELS = {"red", "orange", "yellow", "blue"}
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One printed value. `badge` is a tone, `at` the moment of a relative time, `aqi` a level 1–6, `note` a smaller second line."""
+
+    text: str
+    label: Any = ""
+    unit: str = ""
+    title: str = ""
+    note: str = ""
+    badge: str = ""
+    url: str = ""
+    at: datetime | None = None
+    aqi: int = 0
+    align: str = ""
+    masked: bool = False
+    help: Any = ""
+    wide: bool = False
+
+
+def tone_of(code: str) -> str:
+    """Return the badge tone of a coded value: warning levels by their colour, states by what they ask of somebody."""
+    if code in LEVELS:
+        return f"level-{code}"
+    return next((tone for tone, codes in TONES.items() if code in codes), "silent")
+
+
+def build_cell(field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "") -> Cell:
+    """Print one value of a field; `mask` is given where the caller's class ceiling is below the field's."""
+    align = "right" if field.type in ("quantity", "number", "integer") else ""
+    if value is None or value == "":
+        return Cell("–", label=field.label, align=align)
+    if mask is not None:
+        return Cell(mask(field, value), label=field.label, masked=True, title=_("masked: your rights end below this field's class"))
+    if field.type == "code":
+        return Cell(str(dict(field.codes).get(value, value)), label=field.label, badge=tone_of(str(value)))
+    if isinstance(value, datetime):
+        return Cell("", label=field.label, at=value)
+    return Cell(format_value(value), label=field.label, unit=field.unit, url=url, align=align, wide=field.type == "long_text")
+
+
+def format_value(value: Any) -> str:
+    """Print a plain value: booleans as words, numbers without noise, dates as ISO."""
+    if isinstance(value, bool):
+        return str(_("yes") if value else _("no"))
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, date):
+        return value.isoformat()
+    return str(value)

@@ -1,0 +1,73 @@
+"""What surrounds every desk page: navigation by right, the person, the language."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.translation import get_language, gettext as _
+
+from zhongshu.kernel.derive import list_kinds
+from zhongshu.security.access import scope_for
+
+__all__ = ["page_context"]
+
+GROUPS = ("work", "brain", "sense", "kernel", "security")
+
+
+def page_context(request: HttpRequest, active: str, title: str) -> dict[str, Any]:
+    """Build the part of the context that every desk page shares."""
+    house = settings.HOUSE
+    user: Any = request.user
+    return {
+        "title": title,
+        "zone": house.city.zone,
+        "shell": {
+            "site_name": _("zhongshu"),
+            "city": house.city.name,
+            "home_url": reverse("desk"),
+            "nav": _build_navigation(request, active),
+            "bottom": _build_bottom(active),
+            "user": {"name": user.name or user.username, "post": str(user.post or user.organisation or "") if user.pk else "", "url": reverse("account")},
+            "logout_url": reverse("logout"),
+            "set_language_url": reverse("set-language"),
+            "search_url": reverse("search"),
+            "query": request.GET.get("q", "") if active == "search" else "",
+        },
+    }
+
+
+def _build_navigation(request: HttpRequest, active: str) -> list[dict[str, Any]]:
+    groups: list[dict[str, Any]] = [{"label": "", "items": [_link("desk", "inbox", _("To do"), active), _link("screen", "device-desktop", _("Operation centre"), active)]}]
+    labels = {
+        "work": _("Cases"),
+        "brain": _("Events and indicators"),
+        "sense": _("Sensing"),
+        "kernel": _("Divisions"),
+        "security": _("People and rights"),
+    }
+    kinds = [kind for kind in list_kinds() if kind.menu and not scope_for(request.user, kind, "view").is_empty]
+    apps = [app for app in dict.fromkeys([*GROUPS, *(kind.app for kind in kinds)]) if any(kind.app == app for kind in kinds)]
+    for app in apps:
+        items = [_record_link(kind, active) for kind in kinds if kind.app == app]
+        groups.append({"label": labels.get(app, _pack_label(app)), "items": items})
+    return groups
+
+
+def _pack_label(app: str) -> str:
+    pack = next((p for p in settings.PACKS if p.id == app), None)
+    if pack is None:
+        return app
+    return pack.name_en if get_language() == "en" else pack.name_zh
+
+
+def _link(name: str, icon: str, label: str, active: str) -> dict[str, Any]:
+    return {"url": reverse(name), "icon": icon, "label": label, "active": active == name}
+
+
+def _record_link(kind: Any, active: str) -> dict[str, Any]:
+    return {"url": reverse("records", args=[kind.slug]), "icon": kind.icon, "label": kind.label_plural, "active": active == kind.slug}
+
+
+def _build_bottom(active: str) -> list[dict[str, Any]]:
+    return [_link("desk", "inbox", _("To do"), active), _link("search", "search", _("Search"), active), _link("screen", "device-desktop", _("Screen"), active)]
