@@ -15,12 +15,14 @@ import pyarrow as pa
 import pytest
 from django.core.exceptions import ValidationError
 
+from zhongshu.brain.fuse.models import CityEvent
 from zhongshu.brain.indicator import compute_due, compute_indicator, drill, get_value
 from zhongshu.brain.rule import StreamTable, Window
+from zhongshu.kernel.event import deliver_due, publish
 from zhongshu.kernel.job import Job, JobRun
 from zhongshu.kernel.lake import Lake
 from zhongshu.kernel.place.models import Division
-from zhongshu.kernel.record import SYSTEM, change
+from zhongshu.kernel.record import SYSTEM, change, uuid7
 from zhongshu.kernel.registry import registry
 from zhongshu.kernel.time import Period, freeze
 from zhongshu.packs.environment.air import AIR, POLLUTION_CASE, POLLUTION_EVENT, AirIndex, AirStation, get_property, pm25_sustained
@@ -28,8 +30,10 @@ from zhongshu.packs.environment.air_job import compute_touched_days
 from zhongshu.packs.environment.aqi import POLLUTANT_NAMES, POLLUTANTS, edition_on
 from zhongshu.packs.environment.facade import get_city_air, get_station_detail, list_station_now
 from zhongshu.security.access import NOTHING, Clause, Scope
+from zhongshu.security.identity.models import Organisation
 from zhongshu.sense.device.feed import sync_feeds
 from zhongshu.sense.device.models import Product, Property, Stream, Thing, Threshold
+from zhongshu.work.case.models import Case
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -205,7 +209,7 @@ def test_an_area_comes_from_mean_concentrations_of_assessment_stations_only(hous
             means, iaqi, aqi, primary = area_day([beijing[m] for m in members], d, year_of(day))
             row = AirIndex.objects.get(subject=f"division:{division.pk}", scale="day", start=moment(day))
             assert (row.iaqi, row.aqi, row.primary, row.stations) == (iaqi, aqi, named(primary), len(members))
-            assert row.pm25 == pytest.approx(float(means["pm25"]), abs=1e-5)
+            assert row.pm25 == (None if means["pm25"] is None else pytest.approx(float(means["pm25"]), abs=1e-5))
             own = AirIndex.objects.filter(station__in=[house.stations[m] for m in members], scale="day", start=moment(day)).values_list("aqi", flat=True)
             averaged = [a for a in own if a is not None]
             differs += bool(averaged) and aqi != round(sum(averaged) / len(averaged))
@@ -410,7 +414,7 @@ def window(day: date, values: list[float], quality: list[int] | None = None) -> 
     table = pa.table({"stream": pa.array([7] * len(values), pa.int64()), "t": pa.array([start + n * 3_600_000_000 for n in range(len(values))], pa.int64()),
                       "value": pa.array(values), "quality": pa.array(quality or [0] * len(values), pa.uint8())})
     streams = StreamTable(np.array([7]), np.array(["a34004-Avg"]), np.array(["thing"]))
-    return Window.build(table, streams, start, start + 3 * 3_600_000_000)
+    return Window.build(start, start + 3 * 3_600_000_000, table, streams)
 
 
 @pytest.mark.parametrize(
@@ -439,6 +443,27 @@ def test_limits_have_a_source_and_pollution_becomes_one_event_and_one_case(house
     taken = [POLLUTION_EVENT.takes(AIR.code, get_property(name), "yellow") for name in POLLUTANTS]
     assert all(taken) and not POLLUTION_EVENT.takes(AIR.code, "a01001-Avg", "yellow")
     assert POLLUTION_CASE.on == POLLUTION_EVENT.kind == registry.get("rule", "environment.pm25_sustained").raises
+
+
+def test_alarms_of_one_station_become_one_event_and_one_case_of_the_bureau(house):
+    with change(SYSTEM, "the bureau"):
+        bureau = Organisation(code="environment_bureau", name="生态环境局", kind="bureau", division=house.city)
+        bureau.save()
+    thing, since = house.stations[0].thing, datetime.now(UTC) - timedelta(hours=1)
+    with change(SYSTEM, "facts of the pipeline"):
+        for name, value in (("pm25", 133.0), ("pm10", 210.0)):
+            uid = str(uuid7())
+            publish("sense.alarm.raised", uid, {
+                "alarm": uid, "thing": str(thing.uid), "stream": f"{thing.external_id}/{get_property(name)}", "product": AIR.code, "property": get_property(name),
+                "level": "yellow", "title": "超标", "value": value, "limit": 75.0, "unit": "ug/m3", "started_at": since.isoformat(), "division": "", "historical": False,
+            })
+    while deliver_due():
+        pass
+    event = CityEvent.objects.get()
+    assert (event.kind, event.signals, event.division) == ("environment.air.pollution", 2, house.counties[0])
+    case = Case.objects.get()
+    assert (case.kind, case.organisation, case.event_uid) == (POLLUTION_CASE.name, bureau, str(event.uid))
+    assert case.case_no.startswith("EA") and case.due_at - case.opened_at == timedelta(hours=24)
 
 
 def test_a_programme_of_unknown_pollutants_is_refused(house):
