@@ -66,9 +66,9 @@ class AppendOnlyRow(models.Model):
 class AuditEntry(AppendOnlyRow):
     """Who did what to what, when and why.
 
-    Writes have the verbs of `kernel.record.WriteEntry`; other verbs are log-in, log-in-failed, locked-out, log-out, look, export, command, denied. `before_json` and
-    `after_json` are canonical JSON texts of the fields that differ (texts, because a database that re-prints JSON would break the hash). `position` and `hash` are empty until
-    the entry is sealed: `hash` chains it to the entry at the position before.
+    Writes have the verbs of `kernel.record.WriteEntry`; other verbs are log-in, log-in-failed, locked-out, unlocked, log-out, look, denied, export, command and
+    totp-added, totp-removed. `before_json` and `after_json` are canonical JSON texts of the fields that differ (texts, because a database that prints JSON anew
+    would break the hash). `position` and `hash` are empty until the entry is sealed: `hash` chains it to the entry at the position before.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -125,8 +125,8 @@ class AuditEntry(AppendOnlyRow):
 class AuditSeal(AppendOnlyRow):
     """One signed batch: the entries at `first` to `last`, chained to the seal before it.
 
-    `entries_before` and `entries_hash` are the hashes of the entries before `first` and at `last`; `doubtful` lists the ids of entries whose mark was wrong when they were sealed (written by somebody without this
-    installation's key). `hash` is over everything above it, `signature` is Ed25519 (RFC 8032) over `hash`, in hexadecimal.
+    `entries_before` and `entries_hash` are the hashes of the entries before `first` and at `last`; `doubtful` lists the ids of entries whose mark was wrong when they
+    were sealed (written by somebody without this installation's key). `hash` is over everything above it, `signature` is Ed25519 (RFC 8032) over `hash`.
     """
 
     number = models.BigIntegerField(primary_key=True)
