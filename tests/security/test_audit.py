@@ -7,7 +7,8 @@ from django.db import connection
 
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.record import Actor, change
-from zhongshu.security.audit import HIDDEN, AppendOnly, AuditEntry, AuditSeal, SealKeyMissing, create_entry, seal_due, verify_audit
+from zhongshu.security.audit import HIDDEN, AppendOnly, AuditEntry, AuditSeal, SealKeyMissing, create_entry, list_trail, seal_due, verify_audit
+from zhongshu.security.classify import DataClass
 from zhongshu.security.identity.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -46,6 +47,18 @@ def test_a_write_leaves_who_why_before_and_after():
     assert (entry.verb, entry.kind, entry.record_uid, entry.why) == ("change", "kernel.Division", str(made.uid), "renamed by order")
     assert (entry.by_kind, entry.by_name, entry.by_uid, entry.by_address) == ("person", "Li", "u-1", "10.0.0.1")
     assert (entry.before, entry.after) == ({"name": "江城"}, {"name": "新江城"})
+
+
+def test_the_trail_of_a_record_is_masked_for_its_reader():
+    user = User(username="wang", name="Wang", phone="13812341234", password="!x")
+    with change(ACTOR, "new officer"):
+        user.save()
+    (line,) = list_trail("security.User", str(user.uid), DataClass.INTERNAL)
+    assert (line.by, line.address, line.verb, line.sealed) == ("Li", "", "create", False)
+    assert (line.after["name"], line.after["phone"], line.after["password"]) == ("Wang", "138****1234", "•••")
+    seal_due()
+    (line,) = list_trail("security.User", str(user.uid), DataClass.SENSITIVE)
+    assert (line.after["phone"], line.address, line.sealed) == ("13812341234", "10.0.0.1", True)
 
 
 def test_a_rolled_back_change_leaves_no_entry():

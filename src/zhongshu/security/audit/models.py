@@ -21,7 +21,7 @@ class AppendOnly(RuntimeError):
 class AppendOnlyQuerySet(models.QuerySet[Any]):
     """Reads and adds; every other write is refused."""
 
-    def bulk_create(self, objs: Iterable[Any], batch_size: int | None = None, **options: Any) -> list[Any]:
+    def bulk_create(self, objs: Iterable[Any], batch_size: int | None = None, **options: Any) -> list[Any]:  # type: ignore[override]
         """Add many rows, each with its mark."""
         if options.get("ignore_conflicts") or options.get("update_conflicts"):
             raise AppendOnly("the trail has no conflicts to ignore or update")

@@ -71,7 +71,7 @@ def log_in(request: HttpRequest, username: str, password: str, code: str = "") -
     request.session.save()
     agent = str(request.META.get("HTTP_USER_AGENT", ""))[:200]
     with transaction():
-        UserSession.objects.create(session_key=request.session.session_key, user=user, address=address, agent=agent, started_at=datetime.now(UTC))
+        UserSession.objects.create(session_key=str(request.session.session_key), user=user, address=address, agent=agent, started_at=datetime.now(UTC))
         create_entry(Actor("person", user.name, str(user.uid), address), "log-in", kind="security.User", record_uid=str(user.uid))
     return user
 
@@ -128,7 +128,7 @@ def find_session_user(key: str) -> User | None:
     """
     row = Session.objects.filter(session_key=key, expire_date__gt=datetime.now(UTC)).first()
     data = row.get_decoded() if row else {}
-    user = User.objects.filter(pk=data.get(auth.SESSION_KEY), is_active=True).first() if data else None
+    user = User.objects.filter(pk=data[auth.SESSION_KEY], is_active=True).first() if auth.SESSION_KEY in data else None
     if user is None or not constant_time_compare(str(data.get(auth.HASH_SESSION_KEY, "")), user.get_session_auth_hash()):
         return None
     shown = data.get(django_otp.DEVICE_ID_SESSION_KEY)
