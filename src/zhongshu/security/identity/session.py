@@ -21,7 +21,11 @@ from zhongshu.security.audit import create_entry
 from .models import User
 from .token_models import UserSession
 
-__all__ = ["LogInRefused", "SessionInfo", "end_session", "end_sessions", "find_session_user", "list_sessions", "log_in", "log_out"]
+__all__ = ["LogInRefused", "SessionInfo", "confirm_log_in", "end_session", "end_sessions", "find_session_user", "list_sessions", "log_in", "log_out"]
+
+
+PENDING = "zhongshu_pending"
+CODE_SECONDS, CODE_TRIES = 300, 5
 
 
 class LogInRefused(Exception):
