@@ -148,6 +148,11 @@ def day_means(day: Hours) -> dict[str, Fraction | None]:
     return {name: plain.ozone_day(values) if name == "o3" else plain.mean(values, 20) for name, values in day.items()}
 
 
+def run_indicators(at: datetime) -> None:
+    with freeze(at):
+        compute_due(JobRun(Job.objects.create(kind="brain.indicator.compute", due_at=at)))
+
+
 FIRST = date(2026, 2, 10)
 """2014-02-01 is played as this day, so that 2026-03-01, the first day of the new edition, lies inside."""
 
@@ -239,7 +244,8 @@ def test_too_few_hours_make_the_new_edition_silent_below_101_but_not_above(house
         put_day(house, 1, day, so2=[10] * 19 + [None] * 5, pm25=90)
         put_day(house, 2, day, so2=[10] * 20 + [None] * 4)
     compute(house, new)
-    # 2012 takes the largest of the rest: PM10 30 -> 30. 2026, 5.3.1: NA below 101; PM2.5 90 -> 100 + 30/55 x 50 = 127.3 -> 128 in 2026, 100 + 15/40 x 50 = 118.75 -> 119 in 2012
+    # 2012 takes the largest of the rest: PM10 30 -> 30. 2026, 5.3.1: NA below 101.
+    # PM2.5 90 -> 100 + 30/55 x 50 = 127.3 -> 128 in 2026, 100 + 15/40 x 50 = 118.75 -> 119 in 2012
     assert [(get_day(house, n, old).aqi, get_day(house, n, old).iaqi["so2"]) for n in range(3)] == [(30, None), (119, None), (30, 10)]
     assert [(get_day(house, n, new).aqi, get_day(house, n, new).primary) for n in range(3)] == [(None, ""), (128, "PM2.5"), (30, "")]
     assert get_day(house, 0, new).iaqi["pm25"] == 29 and get_day(house, 0, new).level == 0
@@ -351,7 +357,7 @@ def test_indicators_of_a_month_equal_the_raw_hours_recomputed_by_hand(house, bei
     at = moment(date(2026, 4, 1), 3)
     with freeze(at):
         compute_touched_days(house.lake)
-        compute_due(JobRun(Job.objects.create(kind="brain.indicator.compute", due_at=at)))
+    run_indicators(at)
     month = Period.parse("2026-03")
     for division, members in ((house.city, [0, 1, 2, 3, 4]), (house.counties[1], [1, 3])):
         days = [area_day([beijing[m] for m in members], 28 + d, 2026) for d in range(31)]
@@ -393,7 +399,8 @@ def test_the_facade_tells_the_air_now_in_few_queries_and_only_within_the_scope(h
     at = moment(day + timedelta(days=1), 1)
     with django_assert_max_num_queries(3):
         found = list_station_now(EVERYWHERE, at)
-    assert [(s.station_no, s.point.aqi, s.point.category, s.point.primary, s.valid) for s in found[:2]] == [("1001A", 30, "excellent", (), True), ("1002A", 43, "excellent", (), True)]
+    told = [(s.station_no, s.point.aqi, s.point.category, s.point.primary, s.valid) for s in found[:2]]
+    assert told == [("1001A", 30, "excellent", (), True), ("1002A", 43, "excellent", (), True)]
     # PM2.5 70: 100 + 10/55 x 50 = 109.1 -> 110, by the day's steps for the hour (HJ 633-2026, 4.2.4)
     assert (found[5].point.aqi, found[5].point.category, found[5].point.primary, found[5].kind) == (110, "light", ("PM2.5",), "control")
     assert list_station_now(NOTHING, at) == []
@@ -464,6 +471,16 @@ def test_alarms_of_one_station_become_one_event_and_one_case_of_the_bureau(house
     case = Case.objects.get()
     assert (case.kind, case.organisation, case.event_uid) == (POLLUTION_CASE.name, bureau, str(event.uid))
     assert case.case_no.startswith("EA") and case.due_at - case.opened_at == timedelta(hours=24)
+    today = Period.of(since, Period.parse("2026-03-01").unit, "Asia/Shanghai")
+    run_indicators(datetime.now(UTC))
+    assert get_value("environment.air_pollution_events", house.city.pk, today).value == 1.0
+    assert get_value("environment.air_cases_in_time", house.city.pk, today).value is None
+    with change(SYSTEM, "closed"):
+        Case.objects.filter(pk=case.pk).update(state="closed", closed_at=since)
+    run_indicators(datetime.now(UTC))
+    moved = get_value("environment.air_cases_in_time", house.city.pk, today)
+    assert (moved.numerator, moved.denominator, moved.value, moved.state.value) == (1, 1, 1.0, "good")
+    assert Case.objects.filter(**drill("environment.air_cases_in_time", house.city.pk, today).numerator).get() == case
 
 
 def test_a_programme_of_unknown_pollutants_is_refused(house):

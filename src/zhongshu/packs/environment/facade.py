@@ -30,7 +30,8 @@ NO_CATEGORY = "na"
 class AirPoint:
     """One index of an hour or day. `aqi` None is NA; `category` is a code of `aqi.CATEGORIES` or `na`.
 
-    `values` by pollutant in µg/m³ (CO mg/m³), None where invalid. `rgb` is the colour of HJ 633, annex A; None for NA. `valid_hours` of `expected_hours` hourly values were valid.
+    `values` by pollutant in µg/m³ (CO mg/m³), None where invalid.
+    `rgb` is the colour of HJ 633, annex A; None for NA. `valid_hours` of `expected_hours` hourly values were valid.
     """
 
     start: datetime
