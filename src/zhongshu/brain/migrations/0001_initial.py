@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('rule', models.CharField(max_length=120, primary_key=True, serialize=False)),
                 ('done_to', models.BigIntegerField(default=0)),
-                ('position', models.BigIntegerField(default=0)),
+                ('position', models.CharField(blank=True, max_length=120)),
                 ('again', models.JSONField(default=list)),
                 ('noted_at', models.DateTimeField(auto_now=True)),
             ],
