@@ -53,7 +53,7 @@ def list_todo(user: User, limit: int = 200) -> tuple[TodoRow, ...]:
     """
     now = clock_now()
     found = Case.objects.filter(_waiting_for(user), filter_cases(user, "view")).select_related("organisation", "division", "assignee")
-    cases = found.distinct().order_by("-overdue", "-step_overdue", F("due_at").asc(nulls_last=True), "id")[:limit]
+    cases = found.order_by("-overdue", "-step_overdue", F("due_at").asc(nulls_last=True), "id")[:limit]
     rows = [_row_of(case, now) for case in cases]
     return tuple(sorted(rows, key=lambda r: (not r.overdue, r.left_s if r.left_s is not None else float("inf"), -LEVELS.index(r.level), r.case_no)))
 
