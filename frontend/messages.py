@@ -18,8 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import extract_from_dir
-from babel.messages.extract import extract_python
+from babel.messages.extract import extract_from_dir, extract_python
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
@@ -126,7 +125,7 @@ def check_catalogue(template: Iterable[Message], catalog: Catalog, locale: str) 
             continue
         name = message.id if isinstance(message.id, str) else message.id[0]
         found = catalog.get(message.id, message.context)
-        strings = [] if found is None else [found.string] if isinstance(found.string, str) else list(found.string)
+        strings = [] if found is None else [found.string] if isinstance(found.string, str) else list(found.string or ())
         if found is None or not any(strings):
             yield f"{locale}: no translation of {name!r} ({', '.join(path for path, _ in message.locations)})"
         elif found.fuzzy:

@@ -104,7 +104,7 @@ def get_chart() -> dict[str, Any]:
 
 
 def get_detail() -> dict[str, Any]:
-    item = lambda zh, en, text, **more: cell(text, pick(zh, en), **({"help": "", "wide": False} | more))  # noqa: E731
+    item = lambda zh, en, text, **more: cell(text, pick(zh, en), **({"help": "", "wide": False} | more))
     now = datetime.now(ZONE)
     panels = [
         Object(title=pick("测到了什么", "What was measured"), items=[item("PM2.5 小时均值", "PM2.5, hour", "168.4", unit="µg/m³"), item("超过限值", "Above the limit", "2.2", unit=pick("倍", "times")), item("AQI", "AQI", "218", aqi=5), item("测于", "Measured", "", at=now - timedelta(minutes=47)), item("质量", "Quality", pick("有效", "valid"), badge="ok"), item("依据", "Source", "GB 3095-2012", help=pick("表 1，二级", "table 1, class 2"))], url="", chart=None, map=None, table=None, text="", template=None),
@@ -113,7 +113,7 @@ def get_detail() -> dict[str, Any]:
     ]
     trail = [Object(at=now - timedelta(minutes=m), who=who, text=text, note=note, tone=tone) for m, who, text, note, tone in [
         (3, pick("林晓雯", "Lin Xiaowen"), pick("接收案件", "Took the case"), "", "info"), (12, pick("指挥中心", "Operation centre"), pick("派给生态环境局监测科", "Assigned to the Environment Bureau"), pick("请先核对邻近站点。", "Please compare with the next stations first."), "info"), (47, pick("规则 PM2.5 超限", "Rule: PM2.5 above limit"), pick("告警升为事件，立案", "Alarm became an event and opened the case"), "", "alert")]]
-    act = lambda zh, en, icon, **more: Object(**({"label": pick(zh, en), "icon": icon, "url": "/confirm", "method": "get", "primary": False, "danger": False, "key": ""} | more))  # noqa: E731
+    act = lambda zh, en, icon, **more: Object(**({"label": pick(zh, en), "icon": icon, "url": "/confirm", "method": "get", "primary": False, "danger": False, "key": ""} | more))
     return {
         "title": pick("细颗粒物小时浓度超过限值", "Fine particles above the hourly limit"), "subtitle": pick("HJ-2026-01180 · 青浦区永安街道，永安站", "HJ-2026-01180 · Yong'an station, Qingpu"), "badges": [Object(tone="level-orange", text=pick("橙色", "Orange"), title=""), Object(tone="info", text=pick("处置中", "acting"), title="")],
         "crumbs": [Object(label=pick("案件", "Cases"), url="/list"), Object(label="HJ-2026-01180", url="")], "panels": panels, "trail": trail, "with_chart": True, "with_map": True, "shell": get_shell("list"),
@@ -155,7 +155,7 @@ def get_divisions(uid: str) -> dict[str, Any]:
     west, south, east, north = (114.0, 25.0, 115.6, 26.2) if uid == "city" else [float(part) for part in uid.split("_")[1:5]]
     columns, rows = (4, 3) if uid == "city" else (3, 2)
     corner = {(i, j): [round(west + (east - west) * (i + (rng.uniform(-0.28, 0.28) if 0 < i < columns else 0)) / columns, 4), round(south + (north - south) * (j + (rng.uniform(-0.28, 0.28) if 0 < j < rows else 0)) / rows, 4)] for i in range(columns + 1) for j in range(rows + 1)}
-    names = "青浦 永和 临川 石塘 东陵 南渡 云溪 白沙 龙泉 安平 北关 松山".split()
+    names = ["青浦", "永和", "临川", "石塘", "东陵", "南渡", "云溪", "白沙", "龙泉", "安平", "北关", "松山"]
     features = []
     for i in range(columns):
         for j in range(rows):
@@ -178,8 +178,8 @@ def get_things(uid: str) -> dict[str, Any]:
 
 def get_wall(quiet: bool = False) -> dict[str, Any]:
     rng = random.Random(2)
-    spark = lambda base, span: ",".join(f"{base + span * math.sin(i / 3) + rng.uniform(-span, span) / 2:.1f}" for i in range(24))  # noqa: E731
-    rows = [("air", "环境空气质量指数", "Air quality index", "86", "", "目标 ≤ 100", "target ≤ 100", "down", "yes", "较昨日 −12", "−12 on yesterday", "ok", "", "", spark(90, 14), 100),
+    spark = lambda base, span: ",".join(f"{base + span * math.sin(i / 3) + rng.uniform(-span, span) / 2:.1f}" for i in range(24))
+    rows = [("air", "空气优良天数比例", "Days of good air", "88.6", "%", "目标 ≥ 85", "target ≥ 85", "up", "yes", "较去年 +1.2", "+1.2 on last year", "ok", "", "", spark(87, 2), 85),
             ("pm25", "细颗粒物 PM2.5", "Fine particles", "63.4", "µg/m³", "限值 75", "limit 75", "up", "no", "较上小时 +4.1", "+4.1 on last hour", "watch", "接近限值", "near limit", spark(58, 9), 75),
             ("online", "设备在线率", "Things online", "97.8", "%", "目标 ≥ 95", "target ≥ 95", "flat", "", "持平", "unchanged", "ok", "", "", spark(97, 0.8), 95),
             ("cases", "按期办结率", "Closed in time", "91.2", "%", "目标 ≥ 95", "target ≥ 95", "down", "no", "较上周 −1.6", "−1.6 on last week", "bad", "未达标", "below target", spark(93, 2), 95),
@@ -256,7 +256,7 @@ class Preview(BaseHTTPRequestHandler):
         try:
             for count in range(10_000):
                 for name, data in (("status", {"now": time.time(), "delay_s": 0.4}), ("map", {"layer": "things", "changes": [{"uid": "s1", "value": 160 + count, "text": str(160 + count), "aqi": 4}]}),
-                                   ("vitals", {"items": [{"id": "air", "text": str(86 + count % 5)}]})):
+                                   ("vitals", {"items": [{"id": "pm25", "text": f"{63.4 + count % 5:.1f}"}]})):
                     self.wfile.write(f"id: {count}\nevent: {name}\ndata: {json.dumps(data)}\n\n".encode())
                 if count == 1:
                     item = vars(get_stream_item(2)) | {"id": "new", "at": datetime.now(ZONE).isoformat()}

@@ -1,7 +1,10 @@
 """The air-quality index worked by hand, and what must always hold of it."""
 
+import doctest
+import importlib
 from datetime import date
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -108,9 +111,7 @@ WORKED = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "values", "edition", "items", "aqi", "primary", "level"), WORKED, ids=[f"{w[0]}-{w[2]}" for w in WORKED]
-)
+@pytest.mark.parametrize(("name", "values", "edition", "items", "aqi", "primary", "level"), WORKED, ids=[f"{w[0]}-{w[2]}" for w in WORKED])
 def test_worked_daily_examples_come_out_to_the_last_digit(name, values, edition, items, aqi, primary, level):
     index = daily(edition, *values)
     for item, expected in zip(DAILY, items, strict=True):
@@ -137,6 +138,9 @@ def test_in_2012_the_day_stands_in_for_an_hour_of_so2_above_800_and_only_then():
     for hour, expected in ((801, 150), (800, 200), (500, 100)):
         index = compute_index(E12, {"so2_1h": hour, "so2_24h": 475}, HOURLY_ITEMS[E12])
         assert int(index.iaqi["so2"]) == expected
+    # a day of 900 alone would be 200 + 100/800 x 100 = 212.5 -> 213; the hour at 800 still speaks for itself
+    assert int(compute_index(E12, {"so2_1h": 800, "so2_24h": 900}, HOURLY_ITEMS[E12]).iaqi["so2"]) == 200
+    assert int(compute_index(E12, {"so2_1h": 801, "so2_24h": 900}, HOURLY_ITEMS[E12]).iaqi["so2"]) == 213
 
 
 def test_in_2012_hourly_particles_take_their_index_from_24_running_hours_in_2026_from_the_hour():
@@ -286,7 +290,7 @@ def test_categories_meet_without_gap_at_the_standards_borders():
     assert compute_level(index).tolist() == [0, 1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6, 6]
     assert find_category(NO_INDEX) is None
     assert find_category(101).label == "Lightly polluted" and find_category(101).rgb == (255, 126, 0)
-    assert all(low.high + 1 == high.low for low, high in zip(CATEGORIES, CATEGORIES[1:], strict=False))
+    assert all(low.high + 1 == high.low for low, high in pairwise(CATEGORIES))
 
 
 def rounded(**values):
@@ -361,3 +365,9 @@ def test_days_of_many_stations_keep_their_shape():
     assert index.aqi.shape == index.primary.shape == index.level.shape == index.iaqi["o3"].shape == (4, 5)
     with pytest.raises(ValueError, match="24 hours"):
         compute_day_means(*scale_values(np.zeros((4, 23))))
+
+
+@pytest.mark.parametrize("name", ["aqi", "aqi_means", "aqi_tables"])
+def test_the_examples_of_the_index_modules_are_true(name):
+    result = doctest.testmod(importlib.import_module(f"zhongshu.packs.environment.{name}"))
+    assert result.failed == 0 and result.attempted > 0

@@ -29,6 +29,7 @@ from zhongshu.sense.protocol.hj212 import (
     format_message,
     format_packet,
     format_packets,
+    parse_profile,
     parse_segment,
     readings,
     texts,
@@ -39,10 +40,7 @@ REAL = Path(os.environ.get("ZHONGSHU_REALDATA", Path(__file__).resolve().parents
 FRAMES = REAL / "protocol_frames" / "hj212.tsv"
 needs_frames = pytest.mark.skipif(not FRAMES.exists(), reason=f"real frames are not here: {FRAMES}")
 
-STANDARD_EXAMPLE = (
-    b"##0101QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;"
-    b"CP=&&RtdInterval=30&&1C80\r\n"
-)
+STANDARD_EXAMPLE = b"##0101QN=20160801085857223;ST=32;CN=1062;PW=100000;MN=010000A8900016F000169DC0;Flag=5;CP=&&RtdInterval=30&&1C80\r\n"
 HEAD = "QN=20240101000000123;ST=22;CN={cn};PW=123456;MN=STATION01;Flag={flag};"
 
 
@@ -117,6 +115,7 @@ def test_the_standards_example_is_read_and_written_with_the_right_checksum():
         (build("DataTime=20240101000000;a34004-Avg=1;"), HJ212Tolerance.STRAY_SEPARATOR),
         (build("DataTime=20240101000000;a34004-Avg=1,"), HJ212Tolerance.STRAY_SEPARATOR),
         (build("DataTime=20240101000000; a34004-Avg=1"), HJ212Tolerance.SPACES),
+        (build("", head=HEAD + " "), HJ212Tolerance.SPACES),
         (build("DataTime=20240101000000;a34004-Avg=1,a34004-Avg=2"), HJ212Tolerance.REPEATED_NAME),
         (build("DataTime=20240101000000;a34004-Avg=1;a34004-Avg=2"), HJ212Tolerance.REPEATED_NAME),
         (build("DataTime=20240101000000;…"), HJ212Tolerance.FIELD_WITHOUT_VALUE),
@@ -172,6 +171,9 @@ def test_a_wrong_checksum_is_refused_though_everything_is_tolerated():
         (build("", head="ST=22;CN=2011;MN=;"), "mn"),
         (build("", head="ST=22;CN=2011;MN=S1;Flag=-1;"), "flag"),
         (build("", flag=7), "packet-number"),
+        (build("", head="ST=22;CN=2011;MN=a/b;"), "mn"),
+        (build("a/b-Rtd=1"), "name"),
+        (build("a" * 65 + "-Rtd=1"), "name"),
         (build(";".join(["a-Rtd=1"] * 300)), "repeats"),
         (build("QUJDREVGR0hJSktMTU5PUA==", cn="2011", flag=9), "encrypted"),
         (format_envelope(b"ST=22;CN=2011;MN=S1;CP=&&a-Info=\xff\xff&&"), "text"),
@@ -224,6 +226,12 @@ def test_rubbish_between_packets_is_counted_and_shown_once_per_stretch():
     ]
     assert framer.skipped == 5012
     assert len(out[2].raw) == 1024
+
+
+def test_a_packet_whose_length_fits_ends_there_though_no_line_end_follows():
+    bare = STANDARD_EXAMPLE[:-2]
+    out = HJ212Framer().feed(bare + b"noise" + bare)
+    assert [item if isinstance(item, bytes) else item.raw for item in out] == [bare, b"noise", bare]
 
 
 def test_a_packet_cut_off_by_the_next_one_is_refused_and_the_next_one_read():
@@ -325,9 +333,7 @@ GROUPS = st.lists(st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=4), ma
 
 @given(GROUPS, st.booleans(), st.sampled_from(["2011", "2051", "2061", "2031"]))
 def test_what_is_written_is_read_back_the_same(groups, wants_answer, cn):
-    raw = format_packet(
-        cn=cn, mn="M1", st="22", pw="p", qn="20240101000000000", groups=groups, is_answer_wanted=wants_answer
-    )
+    raw = format_packet(cn=cn, mn="M1", st="22", pw="p", qn="20240101000000000", groups=groups, is_answer_wanted=wants_answer)
     message = decode(raw)
     assert [list(group) for group in message.groups] == groups
     assert message.is_answer_wanted is wants_answer
@@ -468,6 +474,15 @@ def test_another_password_is_refused_and_never_printed():
     assert "secret" not in repr(profile)
 
 
+def test_a_stored_profile_is_read_and_what_it_cannot_say_is_named():
+    profile = parse_profile({"zone": 5.5, "label": "end", "units": {"a34004": "ug/m^3"}, "tolerances": [], "minute_period_s": 60}, "pw")
+    assert profile == Profile(offset_s=19800, label="end", units={"a34004": "ug/m^3"}, tolerances=frozenset(), minute_s=60, password="pw")
+    assert parse_profile({}) == Profile()
+    for wrong in ({"zone": "8"}, {"zone": 99}, {"label": "middle"}, {"units": ["x"]}, {"tolerances": ["no-crc"]}, {"minute_period_s": 0}, {"colour": 1}):
+        with pytest.raises(ValueError, match=next(iter(wrong)).replace("tolerances", "tolerance")):
+            parse_profile(wrong)
+
+
 # --- answers and divided messages ------------------------------------------------------------------------------------
 
 
@@ -503,9 +518,7 @@ def test_nobody_answers_an_answer_or_who_did_not_ask():
 @needs_frames
 def test_annex_c_answers_are_exactly_the_ones_we_build():
     rows = {row["frame"] for row in load_rows()}
-    upload = (
-        "QN=20160801085857223;ST=32;CN=2011;PW=123456;MN=010000A8900016F000169DC0;Flag=5;CP=&&DataTime=20160801085857&&"
-    )
+    upload = "QN=20160801085857223;ST=32;CN=2011;PW=123456;MN=010000A8900016F000169DC0;Flag=5;CP=&&DataTime=20160801085857&&"
     command = next(row for row in rows if ";CN=1062;" in row and row.startswith("QN="))
     assert build_answer(parse_segment(upload.encode()))[6:-6].decode() in rows
     assert build_answer(parse_segment(command.encode()))[6:-6].decode() in rows
@@ -544,6 +557,21 @@ def test_a_long_message_is_divided_and_put_together_in_any_order():
     assert len(readings(got[-1])) == 40
 
 
+def test_a_resent_part_changes_nothing_and_another_part_of_that_number_begins_anew():
+    _, packets = divided(90)
+    _, others = divided(89)
+    assert len(packets) == len(others) >= 3
+    first, second, *rest = (decode(packet) for packet in packets)
+    reassembler = Reassembler()
+    assert [reassembler.add(part, 0.0) for part in (first, second, second, first, *rest[:-1])] == [None] * (len(packets) + 1)
+    assert reassembler.dropped == 0 and len(readings(reassembler.add(rest[-1], 0.0))) == 90
+    last, other_last = rest[-1], decode(others[-1])
+    assert last.groups != other_last.groups
+    for part in (last, first, other_last):
+        assert reassembler.add(part, 0.0) is None
+    assert reassembler.dropped == 2 and reassembler.take_incomplete() == [last, first]
+
+
 def test_what_never_becomes_whole_is_given_up_after_its_time_and_handed_over():
     _, packets = divided()
     reassembler = Reassembler(max_age_s=10)
@@ -560,6 +588,11 @@ def test_a_flood_of_beginnings_stays_within_its_bounds():
         reassembler.add(decode(build("a-Rtd=1;b-Rtd=2", head=head)), 0.0)
     assert reassembler.dropped == 196
     assert len(reassembler.take_incomplete()) <= 25
+    swollen = Reassembler(max_fields=50)
+    for number in range(1, 9):
+        head = f"QN=20240101000000123;ST=22;CN=2061;PW=1;MN=M1;Flag=7;PNUM=9;PNO={number};"
+        assert swollen.add(decode(build(";".join(["a-Rtd=1"] * 20), head=head)), 0.0) is None
+    assert swollen.dropped == 6
 
 
 # --- decode command --------------------------------------------------------------------------------------------------
@@ -588,5 +621,5 @@ def test_a_bad_line_does_not_stop_the_next_and_strict_forgives_nothing():
 
 
 def test_an_unknown_protocol_is_named_at_once_with_the_known_ones():
-    with pytest.raises(FrameError, match="known are: .*hj212"):
+    with pytest.raises(FrameError, match=r"known are: .*hj212"):
         decode_lines("hj999", [])

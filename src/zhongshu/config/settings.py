@@ -41,6 +41,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "zhongshu.portal.csp.CspMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -62,6 +63,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.template.context_processors.i18n",
                 "django.contrib.messages.context_processors.messages",
+                "zhongshu.portal.csp.csp_nonce",
             ]
         },
     }
@@ -76,6 +78,7 @@ def _database() -> dict[str, object]:
             "NAME": str(HOUSE.path("records.sqlite3")),
             "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
             "CONN_MAX_AGE": None,
+            "TEST": {"NAME": str(HOUSE.path("test-records.sqlite3"))},
         }
     if url.scheme not in ("postgres", "postgresql"):
         raise SettingsError(f"[records] url = {HOUSE.records.url!r} is neither empty (SQLite) nor postgres://user:password@host:port/name")

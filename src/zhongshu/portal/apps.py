@@ -1,11 +1,15 @@
-"""The portal floor as a Django app."""
+"""The portal as a Django app."""
 
 from django.apps import AppConfig
 
 
 class PortalConfig(AppConfig):
-    """Floor roof."""
+    """The roof."""
 
     name = "zhongshu.portal"
     label = "portal"
     verbose_name = "portal"
+
+    def ready(self) -> None:
+        """Register the surfaces the portal owns."""
+        from .render import specs  # noqa: F401

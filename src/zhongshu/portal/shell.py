@@ -46,7 +46,7 @@ def _build_navigation(request: HttpRequest, active: str) -> list[dict[str, Any]]
         "kernel": _("Divisions"),
         "security": _("People and rights"),
     }
-    kinds = [kind for kind in list_kinds() if kind.menu and not scope_for(request.user, kind, "view").is_empty]
+    kinds = [kind for kind in list_kinds() if kind.menu and scope_for(request.user, kind, "view")]
     apps = [app for app in dict.fromkeys([*GROUPS, *(kind.app for kind in kinds)]) if any(kind.app == app for kind in kinds)]
     for app in apps:
         items = [_record_link(kind, active) for kind in kinds if kind.app == app]

@@ -122,14 +122,11 @@ def compute_index(
     """
     shape = np.broadcast_shapes(*(np.shape(rounded[item]) for item in items if item in rounded))
     absent = np.full(shape, NO_INDEX, dtype=np.int16)
-    by_item = {
-        item: np.broadcast_to(compute_iaqi(edition, item, rounded[item]), shape) if item in rounded else absent
-        for item in items
-    }
+    by_item = {item: np.broadcast_to(compute_iaqi(edition, item, rounded[item]), shape) if item in rounded else absent for item in items}
     if edition is Edition.HJ633_2012 and "so2_1h" in by_item:
         by_item["so2_24h"] = _keep_where(by_item["so2_24h"], np.asarray(rounded.get("so2_1h", NA)) > SO2_1H_END)
     measured = {name: _get_programme(programme, name, shape) for name in POLLUTANTS}
-    iaqi = {name: absent for name in POLLUTANTS}
+    iaqi = dict.fromkeys(POLLUTANTS, absent)
     for item, index in by_item.items():
         name = item.partition("_")[0]
         iaqi[name] = np.where(measured[name], np.maximum(iaqi[name], index), NO_INDEX).astype(np.int16)
@@ -216,16 +213,12 @@ def round_means(means: Mapping[str, Means]) -> dict[str, Ints]:
     return {item: mean.rounded(tenths=item.startswith("co_")) for item, mean in means.items()}
 
 
-def compute_daily(
-    edition: Edition, means: Mapping[str, Means], *, programme: Mapping[str, ArrayLike] | None = None
-) -> AirIndex:
+def compute_daily(edition: Edition, means: Mapping[str, Means], *, programme: Mapping[str, ArrayLike] | None = None) -> AirIndex:
     """Daily index of `compute_daily_means` (or of an area). 2012: ozone's index is the larger of its two items."""
     return compute_index(edition, round_means(means), DAILY_ITEMS[edition], programme=programme)
 
 
-def compute_hourly(
-    edition: Edition, means: Mapping[str, Means], *, programme: Mapping[str, ArrayLike] | None = None
-) -> AirIndex:
+def compute_hourly(edition: Edition, means: Mapping[str, Means], *, programme: Mapping[str, ArrayLike] | None = None) -> AirIndex:
     """Hourly index of `compute_hourly_means` (or of an area); particles by edition as `HOURLY_ITEMS` says."""
     return compute_index(edition, round_means(means), HOURLY_ITEMS[edition], programme=programme)
 

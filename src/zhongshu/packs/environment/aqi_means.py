@@ -78,7 +78,7 @@ def scale_values(values: ArrayLike) -> tuple[Ints, Bools]:
 
 
 def round_half_even(numerator: ArrayLike, denominator: ArrayLike) -> Ints:
-    """numerator / denominator (> 0) to the nearest integer, ties to even, in integers.
+    """Round numerator / denominator (> 0) to the nearest integer, ties to even, in integers.
 
     >>> round_half_even([121, 123, -1, 5], [2, 2, 2, 3]).tolist()
     [60, 62, 0, 2]

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from zhongshu.kernel.derive import KindSpec
 from zhongshu.kernel.record import Record
+from zhongshu.portal.records.query import is_shown
 from zhongshu.portal.render import RestSpec
 from zhongshu.security.access import Scope
 from zhongshu.security.mask import mask_value
@@ -25,7 +26,7 @@ def build_body(kind: KindSpec, spec: RestSpec, record: Record, scope: Scope, fie
     for name in fields:
         field = kind.get_field(name)
         value = getattr(record, name)
-        if field.classified and not scope.shows(kind, record, field):
+        if field.classified and not is_shown(scope, kind, record, field):
             body[name] = mask_value(field, value)
         elif field.type == "ref":
             body[name] = None if value is None else {"uid": str(value.uid), "title": str(value)}

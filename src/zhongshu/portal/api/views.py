@@ -139,7 +139,7 @@ def _kind(slug: str) -> KindSpec:
 
 def _scope(request: HttpRequest, kind: KindSpec, verb: str) -> Scope:
     scope = scope_for(request.user, kind, verb)
-    if scope.is_empty:
+    if not scope:
         raise Problem(403, f"your rights do not include {verb} on {kind.slug}")
     return scope
 

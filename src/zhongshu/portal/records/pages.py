@@ -14,7 +14,7 @@ from zhongshu.portal.render import Cell, ColumnSpec, DetailSpec, FilterSpec, Lis
 from zhongshu.security.access import Scope
 from zhongshu.security.mask import mask_value
 
-from .query import COUNT_LIMIT, Page, get_model, get_rows
+from .query import COUNT_LIMIT, Page, get_model, get_rows, is_shown
 
 __all__ = ["build_list_page", "build_panels", "build_related", "build_trail", "record_url"]
 
@@ -70,7 +70,7 @@ def build_cells(kind: KindSpec, scope: Scope, record: Record, columns: tuple[Col
     made = []
     for column in columns:
         found = kind.get_field(column.name)
-        hidden = bool(found.classified) and not scope.shows(kind, record, found)
+        hidden = bool(found.classified) and not is_shown(scope, kind, record, found)
         value = getattr(record, column.name)
         url = record_url(get_kind(found.target), value) if found.type == "ref" and value is not None else ""
         made.append(build_cell(found, value, mask_value if hidden else None, url))
@@ -94,14 +94,14 @@ def build_related(kind: KindSpec, record: Record, scopes: Mapping[str, Scope]) -
     groups = []
     for relation in kind.relations:
         scope = scopes.get(relation.kind)
-        if scope is None or scope.is_empty:
+        if not scope:
             continue
         other = get_kind(relation.kind)
         rows = list(get_rows(other, scope).filter(**{relation.field: record}).order_by("-pk")[: RELATED + 1])
         if rows:
             more = f"{reverse('records', args=[other.slug])}?{urlencode({relation.field: record.uid})}" if relation.field in other.filters else ""
             items = [{"url": record_url(other, row), "text": str(row)} for row in rows[:RELATED]]
-            groups.append({"title": relation.label, "url": more if len(rows) > RELATED else "", "items": items})
+            groups.append({"title": relation.label, "url": more if len(rows) > RELATED else "", "items": items, "count_text": ""})
     return groups
 
 
@@ -138,7 +138,7 @@ def _head(column: ColumnSpec, base: str, asked: Mapping[str, str]) -> dict[str, 
     return {
         "label": column.label,
         "unit": column.unit,
-        "align": "right" if column.align == "right" else "",
+        "align": column.align,
         "sortable": column.sortable,
         "sorted": now,
         "sort_url": f"{base}?{urlencode(wanted)}",

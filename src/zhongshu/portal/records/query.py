@@ -10,13 +10,14 @@ from django.core.exceptions import FieldDoesNotExist
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
-from zhongshu.kernel.derive import KindSpec, build_surface
+from zhongshu.kernel.derive import FieldSpec, KindSpec, build_surface
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.record import Record
 from zhongshu.portal.render import ListSpec
-from zhongshu.security.access import Scope
+from zhongshu.security.access import Scope, get_row
+from zhongshu.security.classify import get_class
 
-__all__ = ["COUNT_LIMIT", "Page", "QueryError", "find_page", "get_model", "get_rows"]
+__all__ = ["COUNT_LIMIT", "Page", "QueryError", "find_page", "get_model", "get_rows", "is_shown"]
 
 COUNT_LIMIT = 10_000
 PAGE = 50
@@ -47,6 +48,12 @@ def get_model(kind: KindSpec) -> type[Record]:
 def get_rows(kind: KindSpec, scope: Scope) -> QuerySet[Any]:
     """Return the records of a kind the scope admits: the one door for lists and single reads."""
     return get_model(kind)._default_manager.filter(scope.q(kind))
+
+
+def is_shown(scope: Scope, kind: KindSpec, record: Record, field: FieldSpec) -> bool:
+    """Tell whether the caller may read this field of this very row in plain."""
+    ceiling = scope.ceiling_of(get_row(kind, record))
+    return ceiling is not None and get_class(field.classified or kind.level) <= ceiling
 
 
 def find_page(kind: KindSpec, scope: Scope, asked: Mapping[str, str]) -> Page:

@@ -50,7 +50,7 @@ def show_record(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
     scopes = {relation.kind: scope_for(request.user, get_kind(relation.kind), "view") for relation in kind.relations}
     actions = []
     if _may(request, kind, "change", record):
-        actions.append({"label": _("Change"), "url": reverse("record-change", args=[slug, uid]), "icon": "edit", "key": "e"})
+        actions.append({"label": _("Change"), "url": reverse("record-change", args=[slug, uid]), "icon": "edit", "key": "edit"})
     if _may(request, kind, "remove", record):
         actions.append({"label": _("Remove"), "url": reverse("record-remove", args=[slug, uid]), "icon": "trash", "danger": True})
     context = {
@@ -92,9 +92,11 @@ def remove(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
     title = _("Remove %(record)s?") % {"record": record}
     context = {
         **page_context(request, slug, title),
-        "text": _("The record disappears from all lists. Its history and trail stay."),
+        "question": title,
+        "consequences": [_("It disappears from all lists and maps."), _("Its history and trail stay.")],
         "cancel_url": record_url(kind, record),
-        "submit_label": _("Remove"),
+        "confirm_label": _("Remove"),
+        "irreversible": True,
         "danger": True,
     }
     return render(request, "portal/desk/confirm.html", context)
@@ -144,7 +146,7 @@ def _enter(request: HttpRequest, slug: str, verb: str) -> tuple[KindSpec, Scope]
     if kind is None:
         raise Http404(_("There is no such kind of record."))
     scope = scope_for(request.user, kind, verb)
-    if scope.is_empty:
+    if not scope:
         raise PermissionDenied(_("Your rights do not include this for %(kind)s.") % {"kind": kind.label_plural})
     return kind, scope
 
@@ -160,7 +162,7 @@ def _find(kind: KindSpec, scope: Scope, uid: UUID) -> Record:
 def _may(request: HttpRequest, kind: KindSpec, verb: str, record: Record | None = None) -> bool:
     spec: FormSpec = build_surface(kind, "form")
     scope = scope_for(request.user, kind, verb)
-    if not spec.fields or scope.is_empty:
+    if not spec.fields or not scope:
         return False
     return record is None or get_rows(kind, scope).filter(pk=record.pk).exists()
 

@@ -49,7 +49,7 @@ def tone_of(code: str) -> str:
 
 def build_cell(field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "") -> Cell:
     """Print one value of a field; `mask` is given where the caller's class ceiling is below the field's."""
-    align = "right" if field.type in ("quantity", "number", "integer") else ""
+    align = "end" if field.type in ("quantity", "number", "integer") else ""
     if value is None or value == "":
         return Cell("–", label=field.label, align=align)
     if mask is not None:

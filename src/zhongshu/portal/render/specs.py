@@ -19,7 +19,7 @@ class ColumnSpec:
     label: Any
     type: str
     unit: str = ""
-    align: str = "left"
+    align: str = ""
     sortable: bool = False
     classified: str = ""
 
@@ -85,7 +85,7 @@ def _column(kind: KindSpec, name: str) -> ColumnSpec:
         label=found.label,
         type=found.type,
         unit=found.unit,
-        align="right" if found.type in RIGHT else "left",
+        align="end" if found.type in RIGHT else "",
         sortable=found.type in SORTABLE and found.indexed and not found.classified,
         classified=found.classified,
     )

@@ -15,9 +15,7 @@ MAX_LINE = 1 << 20
 _HEX = re.compile(rb"(?:[0-9A-Fa-f]{2}[ \t]*)+")
 
 
-def decode_lines(
-    protocol: str, lines: Iterable[bytes | str], *, segment: bool = False, strict: bool = False
-) -> Iterator[dict[str, Any]]:
+def decode_lines(protocol: str, lines: Iterable[bytes | str], *, segment: bool = False, strict: bool = False) -> Iterator[dict[str, Any]]:
     """Decode each line that is not blank.
 
     Text protocols take a line as it is or as hex, binary ones as hex (blanks between bytes allowed). Gives, in order,

@@ -7,10 +7,12 @@ from .machine import CaseState
 from .open import open_case
 from .responsible import find_responsible
 from .rights import VERBS
+from .table import CASES, case_table
 from .todo import TodoRow, list_todo
 from .view import CaseView, LimitView, TrailRow, find_case
 
 __all__ = [
+    "CASES",
     "VERBS",
     "ActRefused",
     "ActView",
@@ -22,6 +24,7 @@ __all__ = [
     "TimeLimit",
     "TodoRow",
     "TrailRow",
+    "case_table",
     "check_deadlines",
     "do_act",
     "find_case",

@@ -20,7 +20,7 @@ from zhongshu.sense.protocol.hj212.format import format_envelope, format_message
 from zhongshu.sense.protocol.hj212.framing import HJ212Framer
 from zhongshu.sense.protocol.hj212.message import EDITIONS, HJ212Message, to_json
 from zhongshu.sense.protocol.hj212.parse import decode, is_start, parse_segment
-from zhongshu.sense.protocol.hj212.readings import Profile, Reading, Text, parse_time, readings, texts
+from zhongshu.sense.protocol.hj212.readings import Profile, Reading, Text, parse_profile, parse_time, readings, texts
 from zhongshu.sense.protocol.hj212.reassembly import Reassembler
 from zhongshu.sense.protocol.hj212.tolerance import TOLERANT, WORDS, HJ212Tolerance
 
@@ -68,6 +68,7 @@ __all__ = [
     "format_packets",
     "get_quality",
     "is_start",
+    "parse_profile",
     "parse_segment",
     "parse_time",
     "readings",

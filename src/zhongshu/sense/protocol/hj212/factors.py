@@ -129,7 +129,5 @@ def find_unit_doubts(values: Iterable[tuple[str, float | None, str]]) -> list[st
             continue
         amount = value * scale / _TO_UG[factor.ambient]
         if amount > factor.ceiling or 0 < amount < factor.ceiling * 1e-4:
-            doubts.append(
-                f"{code} ({factor.name}): {value:g} {unit} would be {amount:g} {factor.ambient}. Is the unit right?"
-            )
+            doubts.append(f"{code} ({factor.name}): {value:g} {unit} would be {amount:g} {factor.ambient}. Is the unit right?")
     return doubts

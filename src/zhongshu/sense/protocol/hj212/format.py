@@ -38,7 +38,7 @@ def format_packet(
     between `//` may hold separators) and for a segment above 1024 bytes: use `format_packets` for those.
 
     >>> format_packet(cn="1062", mn="010000A8900016F000169DC0", st="32", pw="100000", qn="20160801085857223",
-    ...               groups=[[("RtdInterval", "30")]], is_answer_wanted=True)[-36:]
+    ...               groups=[[("RtdInterval", "30")]], is_answer_wanted=True)[-34:]
     b'Flag=5;CP=&&RtdInterval=30&&1C80\\r\\n'
     """
     flag = None if version is None else version << 2 | (2 if packet else 0) | (1 if is_answer_wanted else 0)
@@ -47,9 +47,7 @@ def format_packet(
         head |= {"PNUM": str(packet[1]), "PNO": str(packet[0])}
     segment = _format_segment({k: v for k, v in head.items() if v is not None}.items(), groups)
     if len(segment) > MAX_STANDARD_SEGMENT:
-        raise ValueError(
-            f"the data segment has {len(segment)} bytes; HJ 212 allows {MAX_STANDARD_SEGMENT} in one packet"
-        )
+        raise ValueError(f"the data segment has {len(segment)} bytes; HJ 212 allows {MAX_STANDARD_SEGMENT} in one packet")
     return format_envelope(segment)
 
 

@@ -41,6 +41,7 @@ class HJ212Framer:
         self._rubbish_size = 0
 
     def feed(self, data: bytes) -> list[bytes | Refusal]:
+        """Take what arrived; give the packets now complete and what is refused."""
         out: list[bytes | Refusal] = []
         self._buffer += data
         while self._cut_one(out):
@@ -48,6 +49,7 @@ class HJ212Framer:
         return out
 
     def close(self) -> list[bytes | Refusal]:
+        """The stream ended: a last packet that lacks only its line end is given, anything else refused."""
         out: list[bytes | Refusal] = []
         left = bytes(self._buffer).rstrip(_PAUSE)
         self._buffer.clear()
@@ -81,9 +83,7 @@ class HJ212Framer:
         end = _END.search(buffer, begin, limit)
         start = _START.search(buffer, begin, limit)
         if start is not None and (end is None or start.start() < end.end()):
-            self._refuse_front(
-                out, "cut-short", "The packet is cut short: the next one begins inside it.", start.start()
-            )
+            self._refuse_front(out, "cut-short", "The packet is cut short: the next one begins inside it.", start.start())
         elif end is not None:
             self._take_front(out, end.end())
         elif has_size:

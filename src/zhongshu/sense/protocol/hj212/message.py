@@ -28,22 +28,27 @@ class HJ212Message(Message):
 
     @property
     def qn(self) -> str | None:
+        """Request number: the sender's time to the millisecond, 17 digits; answers repeat it."""
         return self.head.get("QN")
 
     @property
     def st(self) -> str | None:
+        """System code: 22 air quality, 21 surface water, 31 and 32 air and water pollution sources, 91 interaction."""
         return self.head.get("ST")
 
     @property
     def cn(self) -> str:
+        """Command code, four digits."""
         return self.head["CN"]
 
     @property
     def pw(self) -> str | None:
+        """Access password as sent, in clear: never show it beside the device's name."""
         return self.head.get("PW")
 
     @property
     def mn(self) -> str:
+        """Device number, 1 to 64 printable characters without `/`."""
         return self.head["MN"]
 
     @property
@@ -59,10 +64,12 @@ class HJ212Message(Message):
 
     @property
     def edition(self) -> str:
+        """The standard the Flag names."""
         return EDITIONS[self.version] if self.version < len(EDITIONS) else f"HJ 212 (version {self.version})"
 
     @property
     def is_answer_wanted(self) -> bool:
+        """Bit A of the Flag."""
         return bool((self.flag or 0) & 1)
 
     @property

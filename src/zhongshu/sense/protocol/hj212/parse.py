@@ -28,7 +28,10 @@ PARAMETERS = frozenset(
 _ENVELOPE = re.compile(rb"##([0-9]{1,5})(?![0-9])")
 _TAIL = re.compile(rb"&&([0-9A-Fa-f]{1,4})\Z")
 _QUOTED = re.compile(r"=//.{0,900}?//(?=[;,]|\Z)|[;,]", re.DOTALL)
-_MN = re.compile(r"[!-~]{1,64}")
+_MN = re.compile(r"[!-.0-~]{1,64}")
+MAX_NAME = 64
+"""Characters of a field name: it becomes part of a stream's name."""
+_OPENING = re.compile(r"(?:(?<=;)[ \t]+)?CP[ \t]*=[ \t]*&&")
 _CIPHER = re.compile(r"[0-9A-Za-z+/]{16,}={0,2}")
 _TIMES = frozenset(("DataTime", "BeginTime", "EndTime"))
 
@@ -73,8 +76,7 @@ def decode(raw: bytes, tolerances: Iterable[Tolerance] = TOLERANT) -> HJ212Messa
         length_words = "" if stated_length == len(segment) else f" The length is wrong too: {stated_length} stated."
         raise FrameError(
             "crc",
-            f"The checksum is wrong: {stated_crc.decode()} stated, {crc:04X} computed over {len(segment)} bytes."
-            + length_words,
+            f"The checksum is wrong: {stated_crc.decode()} stated, {crc:04X} computed over {len(segment)} bytes." + length_words,
         )
     notes = _Forgiver(tolerances)
     if len(envelope[1]) != 4:
@@ -91,7 +93,7 @@ def decode(raw: bytes, tolerances: Iterable[Tolerance] = TOLERANT) -> HJ212Messa
 def parse_segment(segment: bytes, tolerances: Iterable[Tolerance] = TOLERANT) -> HJ212Message:
     """Read a data segment, `QN=…` to the closing `&&`, as the standard's annex C prints them (no checksum to check).
 
-    Raises `FrameError`: `too-long`, `text`, `data-area`, `head`, `mn`, `flag`, `packet-number`, `repeats`, `encrypted`,
+    Raises `FrameError`: `too-long`, `text`, `data-area`, `head`, `mn`, `flag`, `packet-number`, `name`, `repeats`, `encrypted`,
     or the name of a tolerance that is switched off.
     """
     data = bytes(segment).strip(b"\r\n\x00 \t")
@@ -104,9 +106,7 @@ def _split_crc(body: bytes, stated_length: int) -> tuple[bytes, bytes]:
     """Data segment and stated checksum of what follows the length."""
     tail = _TAIL.search(body)
     if tail is None:
-        raise FrameError(
-            "no-crc", f"The packet does not end in && and a checksum of four hex digits: {_show(body[-8:])}."
-        )
+        raise FrameError("no-crc", f"The packet does not end in && and a checksum of four hex digits: {_show(body[-8:])}.")
     if len(body) == stated_length + 4 and body[stated_length - 2 : stated_length] == b"&&":
         return body[:stated_length], body[stated_length:]
     return body[: tail.start() + 2], tail[1]
@@ -116,12 +116,14 @@ def _parse(segment: bytes, notes: _Forgiver) -> HJ212Message:
     if len(segment) > 1024:
         notes.forgive(HJ212Tolerance.LONG_SEGMENT, f"{len(segment)} bytes")
     text = _decode_text(segment, notes)
-    head_text, opening, rest = text.partition("CP=&&")
-    if not opening or not rest.endswith("&&"):
+    opening = _OPENING.search(text)
+    if opening is None or not text.endswith("&&", opening.end()):
         raise FrameError("data-area", "The data segment has no data area CP=&&…&&, or it is not closed at the end.")
-    head = _parse_head(head_text, notes)
+    if opening[0] != "CP=&&":
+        notes.forgive(HJ212Tolerance.SPACES, "before the data area")
+    head = _parse_head(text[: opening.start()], notes)
     _check_head(head, notes)
-    area = rest[:-2]
+    area = text[opening.end() : -2]
     message = HJ212Message(head=head)
     if message.version >= 2 and area and _CIPHER.fullmatch(area):
         raise FrameError("encrypted", "The data area looks encrypted (HJ 212-2025, SM4); encrypted data are not read.")
@@ -167,7 +169,7 @@ def _check_head(head: dict[str, str], notes: _Forgiver) -> None:
     if len(head["CN"]) != 4 or not (head["CN"].isascii() and head["CN"].isdigit()):
         raise FrameError("head", f"CN must be a command code of four digits, not {_show_text(head['CN'])}.")
     if not _MN.fullmatch(head["MN"]):
-        raise FrameError("mn", f"MN must be 1 to 64 printable characters, not {_show_text(head['MN'])}.")
+        raise FrameError("mn", f"MN must be 1 to 64 printable characters without /, not {_show_text(head['MN'])}.")
     flag = head.get("Flag")
     if flag is None:
         notes.forgive(HJ212Tolerance.NO_FLAG)
@@ -215,6 +217,8 @@ def _parse_area(area: str, notes: _Forgiver) -> tuple[Group, ...]:
 
 
 def _check_field(name: str, value: str, counts: dict[str, int], notes: _Forgiver) -> None:
+    if len(name) > MAX_NAME or not name.isprintable() or "/" in name:
+        raise FrameError("name", f"{_show_text(name)} is no field name: at most {MAX_NAME} printable characters without /.")
     count = counts[name] = counts.get(name, 0) + 1
     if count > 1:
         notes.forgive(HJ212Tolerance.REPEATED_NAME, name)

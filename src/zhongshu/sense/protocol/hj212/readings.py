@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Literal, NamedTuple
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
 
 from zhongshu.sense.protocol.base import FrameError, Tolerance
 from zhongshu.sense.protocol.hj212.factors import COMMON_ALIASES, find_factor
 from zhongshu.sense.protocol.hj212.flags import GOOD, MISSING, get_quality
 from zhongshu.sense.protocol.hj212.message import Group, HJ212Message
-from zhongshu.sense.protocol.hj212.tolerance import TOLERANT
+from zhongshu.sense.protocol.hj212.tolerance import TOLERANT, HJ212Tolerance
 
 DAY_S = 86_400
 CHINA_OFFSET_S = 8 * 3600
@@ -45,6 +46,58 @@ class Profile:
 
 STANDARD = Profile()
 """The standard as it is written, spoken in China."""
+
+_PROFILE_KEYS = frozenset(("zone", "label", "units", "aliases", "tolerances", "minute_period_s"))
+
+
+def parse_profile(data: Mapping[str, Any], password: str | None = None) -> Profile:
+    """A `Profile` from a connection's stored JSON; a key that is absent keeps the standard's meaning.
+
+    `zone` hours ahead of UTC (may be 5.5), `label` "start" or "end", `units` and `aliases` objects of text, `tolerances`
+    list of switch names (absent: all), `minute_period_s` seconds. `ValueError` in words for anything else.
+
+    >>> parse_profile({"zone": 8, "label": "end", "tolerances": ["no-flag"]}).label
+    'end'
+    """
+    unknown = sorted(set(data) - _PROFILE_KEYS)
+    if unknown:
+        raise ValueError(f"a connection profile has no {', '.join(unknown)}; it may have {', '.join(sorted(_PROFILE_KEYS))}")
+    zone, label, minute = data.get("zone", 8), data.get("label", "start"), data.get("minute_period_s", 600)
+    if isinstance(zone, bool) or not isinstance(zone, int | float) or not -12 <= zone <= 14:
+        raise ValueError(f"zone is hours ahead of UTC, from -12 to 14, not {zone!r}")
+    if label not in ("start", "end"):
+        raise ValueError(f"label says whether DataTime is an interval's start or end, not {label!r}")
+    if isinstance(minute, bool) or not isinstance(minute, int) or not 1 <= minute <= 3600:
+        raise ValueError(f"minute_period_s is 1 to 3600 seconds, not {minute!r}")
+    return Profile(
+        offset_s=round(zone * 3600),
+        label=label,
+        units=_parse_texts(data, "units", {}),
+        aliases=_parse_texts(data, "aliases", COMMON_ALIASES),
+        tolerances=_parse_tolerances(data.get("tolerances")),
+        password=password,
+        minute_s=minute,
+    )
+
+
+def _parse_texts(data: Mapping[str, Any], key: str, default: Mapping[str, str]) -> Mapping[str, str]:
+    given = data.get(key, default)
+    if not isinstance(given, Mapping) or not all(isinstance(text, str) for pair in given.items() for text in pair):
+        raise ValueError(f"{key} is an object of text by factor code, not {given!r}")
+    return dict(given)
+
+
+def _parse_tolerances(names: Any) -> frozenset[Tolerance]:
+    if names is None:
+        return TOLERANT
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise ValueError(f"tolerances is a list of switch names, not {names!r}")
+    known = {str(tolerance): tolerance for tolerance in HJ212Tolerance}
+    chosen = list(names)
+    wrong = [name for name in chosen if name not in known]
+    if wrong:
+        raise ValueError(f"there is no tolerance {wrong[0]!r}; there are {', '.join(sorted(known))}")
+    return frozenset(known[name] for name in chosen)
 
 
 class Reading(NamedTuple):
@@ -120,12 +173,7 @@ def texts(message: HJ212Message, profile: Profile = STANDARD) -> list[Text]:
         return []
     out: list[Text] = []
     for when, section in _list_sections(message):
-        found = [
-            (name, value)
-            for group in section
-            for name, value in group
-            if name == "RestartTime" or _is_text(name, value)
-        ]
+        found = [(name, value) for group in section for name, value in group if name == "RestartTime" or _is_text(name, value)]
         if found:
             t = _compute_start(when, 0, profile, message)
             for name, value in found:
@@ -204,6 +252,7 @@ def _read_section(section: list[Group], main: str, profile: Profile) -> Iterator
         yield profile.aliases.get(factor, factor), suffix, number, quality
 
 
+@lru_cache(maxsize=4096)
 def _split_name(name: str, main: str) -> tuple[str, str] | None:
     """Factor and suffix of a field name; also of the 2005 way without hyphen; None for the standard's parameters."""
     factor, hyphen, suffix = name.partition("-")
@@ -216,10 +265,10 @@ def _split_name(name: str, main: str) -> tuple[str, str] | None:
 
 
 def _is_text(name: str, value: str) -> bool:
-    suffix = name.partition("-")[2]
-    if suffix in _TEXTS:
-        return True
-    return "-" in name and suffix not in _NUMBERS and suffix != _FLAG and _parse_number(value) is None
+    _, hyphen, suffix = name.partition("-")
+    if not hyphen or suffix in _NUMBERS or suffix == _FLAG:
+        return False
+    return suffix in _TEXTS or _parse_number(value) is None
 
 
 def _parse_number(text: str) -> float | None:

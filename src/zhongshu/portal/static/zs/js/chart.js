@@ -71,6 +71,7 @@ export function buildOption(element, data) {
   const text = { fontFamily: FONT, fontSize: size, color: color("ink-quiet") };
   return {
     animation: false,
+    useUTC: true,
     textStyle: text,
     color: [1, 2, 3, 4, 5].map((index) => color(`series-${index}`)),
     aria: { enabled: true },
@@ -84,26 +85,49 @@ export function buildOption(element, data) {
     xAxis: { type: "time", axisLabel: { ...text, hideOverlap: true }, axisLine: { lineStyle: { color: color("line") } }, axisTick: { show: false } },
     yAxis: {
       type: "value", scale: data.kind !== "bar", name: data.unit ?? "", nameTextStyle: { ...text, align: "left" }, axisLabel: text,
-      splitLine: { lineStyle: { color: color("line") } }, max: (range) => Math.max(range.max, ...(data.limits ?? []).map((limit) => limit.value)),
+      splitLine: { lineStyle: { color: color("line") } }, max: room(data),
     },
     series: [...data.series.map((series, index) => buildSeries(series, index, data, color, text)), ...data.series.flatMap((series, index) => buildMarks(series, index, color))],
   };
 }
 
+/** Room above the data for limits that lie higher; undefined leaves the axis to the data. */
+function room(data) {
+  const limit = Math.max(...(data.limits ?? []).map((each) => each.value), -Infinity);
+  const top = Math.max(...data.series.flatMap((series) => series.points.map((point) => point[1] ?? -Infinity)));
+  return limit > top ? Math.ceil(limit * 1.1) : undefined;
+}
+
+/** Milliseconds moved so that the axis, which counts in UTC, shows the civil time of the city (data-zone of <html>). */
+export function civil(time) {
+  const at = typeof time === "number" ? time : Date.parse(time);
+  const day = Math.floor(at / 86400000);
+  if (!offsets.has(day)) {
+    const parts = Object.fromEntries(clock.formatToParts(at).map(({ type, value }) => [type, Number(value)]));
+    offsets.set(day, Date.UTC(parts.year, parts.month - 1, parts.day, parts.hour % 24, parts.minute, parts.second) - Math.floor(at / 1000) * 1000);
+  }
+  return at + offsets.get(day);
+}
+const offsets = new Map();
+const clock = new Intl.DateTimeFormat("en-US", {
+  timeZone: document.documentElement.dataset.zone || undefined, hourCycle: "h23",
+  year: "numeric", month: "numeric", day: "numeric", hour: "numeric", minute: "numeric", second: "numeric",
+});
+
 function buildSeries(series, index, data, color, text) {
   return {
     name: series.name, type: data.kind === "bar" ? "bar" : "line", showSymbol: false, connectNulls: false,
-    lineStyle: { width: 2 }, data: series.points.map(([at, value]) => [at, value]), z: 3,
+    lineStyle: { width: 2 }, data: series.points.map(([at, value]) => [civil(at), value]), z: 3,
     markLine: index === 0 && data.limits?.length ? {
       silent: true, symbol: "none",
       data: data.limits.map((limit) => ({
         yAxis: limit.value, lineStyle: { color: color(limit.level ? `level-${limit.level}` : "line-strong"), type: "dashed", width: 1.5 },
-        label: { ...text, color: color("ink"), formatter: `${limit.label} ${limit.value}`, position: "insideEndTop" },
+        label: { ...text, color: color("ink"), textBorderColor: color("surface"), textBorderWidth: 4, formatter: `${limit.label} ${limit.value}`, position: "insideEndTop" },
       })),
     } : undefined,
     markArea: index === 0 && data.spans?.length ? {
       silent: true, itemStyle: { color: color("ink-quiet"), opacity: 0.1 }, label: { ...text, position: "insideTop" },
-      data: data.spans.map((span) => [{ xAxis: span.from, name: span.label }, { xAxis: span.until }]),
+      data: data.spans.map((span) => [{ xAxis: civil(span.from), name: span.label }, { xAxis: civil(span.until) }]),
     } : undefined,
   };
 }
@@ -114,7 +138,7 @@ function buildMarks(series, index, color) {
   return [{
     name: `${series.name} · ${word("not_valid")}`, type: "scatter", symbolSize: 8, z: 4,
     itemStyle: { color: color("surface"), borderColor: color(`series-${(index % 5) + 1}`), borderWidth: 2 },
-    data: flagged.map(([at, value]) => [at, value]),
+    data: flagged.map(([at, value]) => [civil(at), value]),
   }];
 }
 

@@ -45,7 +45,7 @@ export class CityMap {
     });
     this.map.touchZoomRotate.disableRotation();
     if (this.data.attribution) this.map.addControl(new AttributionControl({ customAttribution: this.data.attribution, compact: false }), "bottom-right");
-    if (this.data.controls !== "no") this.map.addControl(new NavigationControl({ showCompass: false }), "bottom-left");
+    if (this.data.controls !== "no") this.map.addControl(new NavigationControl({ showCompass: false }), "top-right");
     await this.map.once("load");
     new ResizeObserver(() => this.map.resize()).observe(this.element);
     this.map.on("click", (event) => this.onClick(event));
@@ -58,7 +58,7 @@ export class CityMap {
   }
 
   padding() {
-    return { top: this.size * 3.6, bottom: this.size * 2, left: this.size, right: this.size };
+    return { top: this.size * (this.crumbs ? 3.6 : 1.2), bottom: this.size * 1.8, left: this.size, right: this.size };
   }
 
   style() {
@@ -66,25 +66,32 @@ export class CityMap {
     const label = { "text-font": [FONT], "text-size": this.size, "text-max-width": 12 };
     const paper = { "text-color": color("ink"), "text-halo-color": color("map-halo"), "text-halo-width": 1.5 };
     const points = this.data.tiles
-      ? { type: "vector", tiles: [new URL(this.data.tiles, location.href).href.replaceAll("%7B", "{").replaceAll("%7D", "}")], promoteId: "uid" }
+      ? { type: "vector", tiles: [this.tilesUrl()], promoteId: "uid" }
       : { type: "geojson", data: EMPTY, promoteId: "uid" };
     const layer = this.data.tiles ? { source: "things", "source-layer": this.data.layer } : { source: "things" };
-    const level = ["coalesce", ["feature-state", "aqi"], ["get", "aqi"], 0];
+    const level = ["coalesce", ["get", "aqi"], 0];
     return {
       version: 8,
       sources: { around: { type: "geojson", data: EMPTY }, divisions: { type: "geojson", data: EMPTY, promoteId: "uid" }, things: points },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": color("map-ground") } },
         { id: "around-line", type: "line", source: "around", paint: { "line-color": color("map-line"), "line-opacity": 0.5, "line-width": 1 } },
-        { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.data.scale === "aqi" ? 0.24 : 0.85 } },
+        { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.fillOpacity() } },
         { id: "division-line", type: "line", source: "divisions", paint: { "line-color": color("map-line"), "line-width": 1.5 } },
         { id: "division-name", type: "symbol", source: "divisions", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
         { id: "thing-dot", type: "circle", ...layer, paint: {
-          "circle-color": this.byLevel(level, ""), "circle-radius": this.size * 1.05, "circle-stroke-color": color("map-ground"), "circle-stroke-width": 2.5 } },
-        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], "–"], "text-allow-overlap": true, "text-ignore-placement": true }, paint: { "text-color": this.byLevel(level, "-ink") } },
-        { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.2], "text-optional": true }, paint: paper },
+          "circle-color": this.byLevel(level, ""), "circle-radius": this.size * 1.05, "circle-stroke-color": ["match", level, [5, 6], color("map-rim"), color("map-ground")], "circle-stroke-width": 2.5 } },
+        { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.4], "text-optional": true }, paint: paper },
+        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], "–"], "text-allow-overlap": true, "text-padding": this.size * 0.5 }, paint: { "text-color": this.byLevel(level, "-ink") } },
       ],
     };
+  }
+
+  /** Clean air stays quiet: colour is spent on what needs somebody. */
+  fillOpacity() {
+    if (this.data.scale !== "aqi") return 0.85;
+    const value = ["coalesce", ["feature-state", "value"], ["get", "value"]];
+    return ["case", ["==", value, null], 0.5, ["step", ["to-number", value, 0], 0.08, 100 + 1e-6, 0.18, 150 + 1e-6, 0.3]];
   }
 
   byLevel(level, suffix) {
@@ -112,9 +119,10 @@ export class CityMap {
     await loadFont(text);
     const source = (name) => this.map.getSource(name);
     if (divisions.features.length || !this.data.divisions) {
-      source("around").setData(this.shown ?? EMPTY);
+      source("around").setData(this.path.at(-2)?.shown ?? EMPTY);
       source("divisions").setData(divisions);
       this.shown = divisions;
+      if (here) here.shown = divisions;
     }
     if (things) source("things").setData(things);
     this.showState(this.failed ? word("map_failed") : "");
@@ -159,7 +167,7 @@ export class CityMap {
   }
 
   openThing(feature) {
-    const properties = { ...feature.properties, ...this.map.getFeatureState({ source: "things", sourceLayer: this.data.tiles ? this.data.layer : undefined, id: feature.id }) };
+    const { properties } = feature;
     this.popup?.remove();
     this.popup = new Popup({ offset: this.size * 1.2, maxWidth: "24em" }).setLngLat(feature.geometry.coordinates).setDOMContent(renderPopup(properties)).addTo(this.map);
     this.tell("zs:thing", { uid: properties.uid, properties });
@@ -191,13 +199,27 @@ export class CityMap {
     this.element.append(state);
   }
 
+  /** Fetch the tiles anew, at most every five seconds: a label cannot follow a feature state, and must agree with its colour. */
+  reloadTiles() {
+    this.reload ??= setTimeout(() => {
+      this.reload = null;
+      this.map.getSource("things").setTiles([this.tilesUrl(Date.now())]);
+    }, 5000);
+  }
+
+  tilesUrl(generation) {
+    const url = new URL(this.data.tiles, location.href);
+    if (generation) url.searchParams.set("g", generation);
+    return url.href.replaceAll("%7B", "{").replaceAll("%7D", "}");
+  }
+
   /** Apply live changes; see docs/design.md, event "map". */
   async apply({ layer, changes }) {
     await this.ready;
     if (layer === "divisions") {
       for (const change of changes) this.map.setFeatureState({ source: "divisions", id: change.uid }, { value: change.value });
     } else if (this.data.tiles) {
-      for (const change of changes) this.map.setFeatureState({ source: "things", sourceLayer: this.data.layer, id: change.uid }, change);
+      this.reloadTiles();
     } else {
       const properties = (change) => Object.entries(change).filter(([key]) => key !== "uid").map(([key, value]) => ({ key, value }));
       const known = new Set((await this.map.getSource("things").getData()).features.map((feature) => feature.properties.uid));

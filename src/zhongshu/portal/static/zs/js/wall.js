@@ -62,14 +62,14 @@ function buildRow(item) {
   const link = row.querySelector("a");
   if (item.url?.startsWith("/")) link.href = item.url;
   row.querySelector(".zs-shape").className = `zs-shape zs-shape--${item.level ?? "none"}`;
-  setText(row, "level", [item.level_label, item.kind_label].filter(Boolean).join(" · "));
+  setText(row, "level", [item.level_label, item.state || item.kind_label].filter(Boolean).join(" · "));
   setText(row, "title", item.title);
-  setText(row, "note", [item.place, item.state].filter(Boolean).join(" · "));
+  setText(row, "note", item.place ?? "");
   row.querySelector("[data-zs=at]").replaceChildren(timeElement(item.at));
   return row;
 }
 
-function onStream({ op, item }) {
+function onStream({ op, item, open_total: openTotal }) {
   const old = list.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
   if (op === "remove") old?.remove();
   else {
@@ -80,7 +80,7 @@ function onStream({ op, item }) {
     while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
   }
   screen.querySelector("[data-zs-none]").hidden = list.children.length > 0;
-  setText(screen, "open", item.open_total);
+  setText(screen, "open", openTotal);
 }
 
 function onStatus(status) {
