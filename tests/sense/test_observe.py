@@ -110,7 +110,7 @@ def some(rng, n, day=0):
     value = np.round(rng.normal(10, 3, n), 2)
     quality = rng.choice([0, 0, 0, 11], n)
     value[::17], quality[::17] = np.nan, 20
-    return rows(rng.integers(0, 5, n), T0 + day * DAY + rng.permutation(DAY // 1000)[:n] * 1000, value, quality)
+    return rows(rng.integers(0, 5, n), T0 + day * DAY + rng.permutation(86_400)[:n] * 1_000_000, value, quality)
 
 
 def assert_rolled(lake):
