@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from zhongshu.kernel.time import (
     COVERED_YEARS,
     LimitUnit,
@@ -25,7 +26,7 @@ from zhongshu.kernel.time import (
 
 ZONE = ZoneInfo("Asia/Shanghai")
 OFFICE = WorkingCalendar()
-MOMENTS = st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2026, 12, 20)).map(lambda d: d.replace(tzinfo=ZONE))
+MOMENTS = st.datetimes(dt.datetime(2024, 1, 1), dt.datetime(2026, 12, 20)).map(lambda d: d.replace(tzinfo=ZONE))  # noqa: DTZ001
 HOURS = st.floats(0, 300)
 
 
@@ -40,16 +41,18 @@ def test_the_clock_stands_still_and_moves_when_told():
         with freeze(at("2020-01-01T00:00")):
             assert now().year == 2019
         assert now() == at("2026-03-01T00:05")
-    assert now() > at("2026-06-01T00:00") or now() != at("2026-03-01T00:05")
+    assert now() != at("2026-03-01T00:05")
 
 
 def test_a_naive_time_is_refused():
     with pytest.raises(ValueError, match="no time zone"):
-        to_us(dt.datetime(2026, 1, 1))
+        to_us(dt.datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-@given(st.lists(st.datetimes(dt.datetime(1980, 1, 1), dt.datetime(2050, 1, 1)), min_size=1, max_size=20),
-       st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "Asia/Urumqi", "America/St_Johns"]))
+ANY_TIME = st.datetimes(dt.datetime(1980, 1, 1), dt.datetime(2050, 1, 1))  # noqa: DTZ001
+
+
+@given(st.lists(ANY_TIME, min_size=1, max_size=20), st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "Asia/Urumqi", "America/St_Johns"]))
 def test_civil_days_agree_with_the_zone_database(moments, zone):
     moments = [m.replace(tzinfo=dt.UTC) for m in moments]
     days = civil_day([to_us(m) for m in moments], zone)

@@ -192,7 +192,7 @@ def _parse_ordinal(unit: PeriodUnit, parts: list[int]) -> int:
     elif unit == PeriodUnit.QUARTER:
         day = dt.date(parts[0], parts[1] * 3 - 2, 1)
     else:
-        day = dt.date(*(parts[:3] + [1, 1, 1])[:3]) if len(parts) < 3 else dt.date(*parts[:3])
+        day = dt.date(*[*parts[:3], 1, 1][:3])
     if unit == PeriodUnit.HOUR:
         if parts[3] > 23:
             raise ValueError("hours run from 00 to 23")
