@@ -21,6 +21,7 @@ from zhongshu.kernel.time import (
     freeze,
     is_china_working_day,
     now,
+    to_civil_us,
     to_us,
 )
 
@@ -49,7 +50,7 @@ def test_a_naive_time_is_refused():
         to_us(dt.datetime(2026, 1, 1))  # noqa: DTZ001
 
 
-ANY_TIME = st.datetimes(dt.datetime(1980, 1, 1), dt.datetime(2050, 1, 1))  # noqa: DTZ001
+ANY_TIME = st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(2090, 1, 1))  # noqa: DTZ001
 
 
 @given(st.lists(ANY_TIME, min_size=1, max_size=20), st.sampled_from(["Asia/Shanghai", "Europe/Berlin", "Asia/Urumqi", "America/St_Johns"]))
@@ -57,6 +58,18 @@ def test_civil_days_agree_with_the_zone_database(moments, zone):
     moments = [m.replace(tzinfo=dt.UTC) for m in moments]
     days = civil_day([to_us(m) for m in moments], zone)
     assert [d.item() for d in days] == [m.astimezone(ZoneInfo(zone)).date() for m in moments]
+
+
+def test_the_moment_of_changing_clocks_is_met_to_the_microsecond_also_after_2037():
+    for text in ("2026-03-29T01:00", "2038-03-28T01:00", "2040-10-28T01:00"):
+        turn = to_us(dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC))
+        before, after = np.diff(to_civil_us([turn - 1, turn, turn + 3_600_000_000], "Europe/Berlin"))
+        assert (before == 3_600_000_001) != (before == 1 - 3_600_000_000) and after == 3_600_000_000
+
+
+def test_absurd_times_do_not_break_the_civil_day():
+    days = civil_day([-(2**62), 0, 2**62], "Asia/Shanghai")
+    assert len(days) == 3 and str(days[1]) == "1970-01-01"
 
 
 @given(MOMENTS, st.sampled_from(list(PeriodUnit)), st.integers(-50, 50))

@@ -1,15 +1,16 @@
 """What arrived, per source: counted in the gateway, written to `run/gateway.json` each second, read by the administrator's pages."""
 
 import json
-import os
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-__all__ = ["FILE", "GatewayCounters", "SourceCounters", "read_counters"]
+from zhongshu.kernel.pulse import write_pulse
 
-FILE = "gateway.json"
+__all__ = ["GatewayCounters", "SourceCounters", "read_counters"]
+
+NAME = "gateway"
 MAX_STRANGERS = 1000
 """Unknown sources that are counted by name; further ones are counted together, so that nobody can fill the memory by inventing names."""
 
@@ -36,7 +37,7 @@ class GatewayCounters:
     """All counters of one gateway; kept over a restart by reading the file that the last run left."""
 
     def __init__(self, run_dir: Path) -> None:
-        self._path = run_dir / FILE
+        self._run_dir = run_dir
         self.sources: dict[str, SourceCounters] = {}
         self._strangers = 0
         self.connections = self.turned_away = self.bytes = 0
@@ -59,24 +60,14 @@ class GatewayCounters:
 
     def write(self, **figures: Any) -> None:
         """Replace the file at once with the totals and the given figures of the process."""
-        body = {
-            "pid": os.getpid(),
-            "connections": self.connections,
-            "turned_away": self.turned_away,
-            "bytes": self.bytes,
-            **figures,
-            "sources": {name: asdict(counters) for name, counters in self.sources.items()},
-        }
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self._path.with_suffix(".json.new")
-        scratch.write_text(json.dumps(body, ensure_ascii=False), encoding="utf-8")
-        scratch.replace(self._path)
+        totals = {"connections": self.connections, "turned_away": self.turned_away, "bytes": self.bytes}
+        write_pulse(self._run_dir, NAME, {**totals, **figures, "sources": {name: asdict(counters) for name, counters in self.sources.items()}})
 
 
 def read_counters(run_dir: Path) -> dict[str, Any]:
     """Return what the gateway last wrote; an empty dict when there is nothing to read."""
     try:
-        found = json.loads((run_dir / FILE).read_text(encoding="utf-8"))
+        found = json.loads((run_dir / f"{NAME}.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -67,6 +67,7 @@ class CaseView:
     address: str
     division: str
     organisation: str
+    organisation_uid: str
     assignee: str
     escalated_to: str
     escalation: int
@@ -105,6 +106,7 @@ def find_case(uid: str, user: User) -> CaseView | None:
         address=case.address,
         division=str(case.division or ""),
         organisation=str(case.organisation or ""),
+        organisation_uid=str(case.organisation.uid) if case.organisation else "",
         assignee=str(case.assignee or ""),
         escalated_to=str(case.escalated_to or ""),
         escalation=case.escalation,
