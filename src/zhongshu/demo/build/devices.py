@@ -1,16 +1,21 @@
 """Devices of the synthetic city as records: products, things, streams, limits, connections, air stations, and who answers for what."""
 
+import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from zhongshu.demo.city import KINDS, City, Kind
 from zhongshu.demo.city.things import Property as Measure
 from zhongshu.kernel.record import change
 from zhongshu.packs.environment.air import AIR, POLLUTION_CASE, AirStation
 from zhongshu.packs.environment.codes import StationKind, StationLevel
+from zhongshu.security.identity import Credential
+from zhongshu.security.identity.credential import hash_secret
 from zhongshu.sense.device.models import Connection, Product, Property, Protocol, Stream, Thing, Threshold, ThresholdLevel, ThresholdOp
+from zhongshu.sense.device.register import allot_ordinals
 from zhongshu.work.case.models import Responsibility
 
 from .bulk import BUILDER, WHY, create_records
@@ -35,8 +40,8 @@ ICONS: Mapping[str, str] = {"micro": "cloud-fog", "noise": "volume", "level": "r
 LEVELS: Mapping[str, str] = {"tilt": ThresholdLevel.ORANGE, "obscuration": ThresholdLevel.RED, "battery": ThresholdLevel.BLUE}
 """How serious a limit of a measure is; yellow where nothing is said (local: demo city)."""
 
+SIGNS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 HJ212_PROFILE = {"zone": 8, "label": "start"}
-CONTROL_LEVEL = StationLevel.PROVINCIAL
 
 
 def load_products() -> dict[tuple[str, str], int]:
@@ -127,13 +132,15 @@ def load_things(city: City, wiring: Wiring, properties: Mapping[tuple[str, str],
         create_records(Thing, build())
         ids = list(Thing.objects.order_by("id").values_list("id", flat=True))
         kinds = city.things["kind"].to_pylist()
+        if allot_ordinals(wiring.streams.num_rows) != 0:
+            raise RuntimeError("the demonstration's streams must be the first of their installation")
         create_records(Stream, _build_streams(wiring.streams, ids, kinds, properties))
     return ids
 
 
 def _build_thing(row: Mapping[str, Any], products: Mapping[str, int], divisions: Mapping[str, int], organisations: Mapping[str, int]) -> Thing:
     return Thing(
-        external_id=row["client"],
+        external_id=row["external_id"],
         name=row["name_zh"],
         product_id=products[row["kind"]],
         lon=row["lon"],
@@ -151,30 +158,36 @@ def _build_streams(streams: pa.Table, ids: list[int], kinds: list[str], properti
             yield Stream(ordinal=number, external_id=external, thing_id=ids[thing], property_id=properties[kinds[thing], prop], unit=unit)
 
 
-def load_connections(wiring: Wiring, things: list[int], organisations: Mapping[str, int]) -> None:
-    """Create a connection for every station and every concentrator."""
-    made = []
+def load_connections(wiring: Wiring, things: list[int], organisations: Mapping[str, int]) -> dict[str, str]:
+    """Create a connection and a credential for every station and every concentrator; returns name → secret, which is kept nowhere else in clear but in the simulators' plan."""
+    connections, credentials, made = [], [], {}
     for name, protocol, thing in wiring.sources:
         is_station = thing >= 0
-        made.append(
+        source, organisation = f"{protocol}:{name}", organisations["dept-environment" if is_station else "dept-data"]
+        # HJ 212-2017, 6.3: the access password PW has six characters
+        made[name] = "".join(secrets.choice(SIGNS) for _ in range(6)) if is_station else secrets.token_urlsafe(18)
+        connections.append(
             Connection(
-                source=f"{protocol}:{name}",
+                source=source,
                 protocol=Protocol.HJ212 if is_station else Protocol.MQTT,
                 thing_id=things[thing] if is_station else None,
-                organisation_id=organisations["dept-environment" if is_station else "dept-data"],
+                organisation_id=organisation,
                 profile=HJ212_PROFILE if is_station else {},
             )
         )
+        credentials.append(Credential(source=source, hash=hash_secret(source, made[name]), organisation_id=organisation))
     with change(BUILDER, WHY):
-        create_records(Connection, made)
+        create_records(Connection, connections)
+        create_records(Credential, credentials)
+    return made
 
 
 def load_stations(city: City, things: list[int], divisions: Mapping[str, int], organisations: Mapping[str, int]) -> None:
     """Create an air station for every device of the kind."""
     kinds = {"assessment": StationKind.ASSESSMENT, "control": StationKind.CONTROL, "roadside": StationKind.ROADSIDE, "township": StationKind.ASSESSMENT}
-    levels = {"township": StationLevel.COUNTY, "control": CONTROL_LEVEL}
+    levels = {"township": StationLevel.COUNTY, "control": StationLevel.PROVINCIAL}
     made = []
-    for row in city.things.slice(0, len(city.things)).filter(pa.compute.equal(pa.compute.cast(city.things["kind"], pa.string()), "air")).to_pylist():
+    for row in city.things.filter(pc.equal(pc.cast(city.things["kind"], pa.string()), "air")).to_pylist():
         made.append(
             AirStation(
                 station_no=f"9901{row['thing'] + 1:04d}A",
