@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 
 from zhongshu.kernel.log import GroupCommitter, LogReader, LogWriter, RefusedStore
+from zhongshu.security.identity.credential import hash_secret
 from zhongshu.sense.gateway.batch import Batcher
 from zhongshu.sense.gateway.counters import GatewayCounters, read_counters
 from zhongshu.sense.gateway.hj212 import Intake212
 from zhongshu.sense.gateway.quarantine import Quarantine
-from zhongshu.sense.gateway.sources import SourceDirectory, SourceSpec, hash_secret, write_sources
+from zhongshu.sense.gateway.sources import SourceDirectory, SourceSpec, write_sources
 from zhongshu.sense.gateway.tcp import Server212
 from zhongshu.sense.protocol.hj212 import format_packet, format_packets
 
@@ -32,7 +33,7 @@ class Field:
     def __init__(self, folder):
         self.folder = folder
         self.log = folder / "log" / "test.sqlite3"
-        write_sources(folder / "dim", 1, [SourceSpec(f"hj212:{MN}", "u-1", "hj212", {"zone": 8}, hash_secret(PASSWORD))])
+        write_sources(folder / "dim", 1, [SourceSpec(f"hj212:{MN}", "u-1", "hj212", {"zone": 8}, hash_secret(f"hj212:{MN}", PASSWORD))])
 
     async def __aenter__(self):
         self.writer = LogWriter(self.log)

@@ -20,9 +20,10 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from zhongshu.kernel.home import Gateway, House, Mqtt
 from zhongshu.kernel.log import LogReader, RefusedStore
+from zhongshu.security.identity.credential import hash_secret
 from zhongshu.sense.gateway.payload import PayloadError, parse_payload
 from zhongshu.sense.gateway.process import open_gateway
-from zhongshu.sense.gateway.sources import SourceSpec, hash_secret, write_sources
+from zhongshu.sense.gateway.sources import SourceSpec, write_sources
 
 
 def free_port():
@@ -66,7 +67,7 @@ def mosquitto(tmp_path):
 
 
 def build_house(folder, **mqtt):
-    write_sources(folder / "dim", 1, [SourceSpec("mqtt:meter-1", "u-1", "mqtt", secret=hash_secret("s3cret")), SourceSpec("mqtt:meter-2", "u-2", "mqtt", secret=hash_secret("other"))])
+    write_sources(folder / "dim", 1, [SourceSpec("mqtt:meter-1", "u-1", "mqtt", secret=hash_secret("mqtt:meter-1", "s3cret")), SourceSpec("mqtt:meter-2", "u-2", "mqtt", secret=hash_secret("mqtt:meter-2", "other"))])
     return House(home=folder, gateway=Gateway(hj212_port=0), mqtt=Mqtt(**mqtt))
 
 
@@ -158,6 +159,8 @@ CONSUMER = textwrap.dedent(
     """
     import asyncio, sys
     from pathlib import Path
+    from zhongshu.config.boot import boot
+    boot()
     from zhongshu.kernel.home import Gateway, House, Mqtt
     from zhongshu.sense.gateway.process import open_gateway
 
@@ -183,8 +186,7 @@ def start_consumer(folder, port, version, kill_at=""):
 
 
 @pytest.mark.mosquitto
-@pytest.mark.parametrize("version", ["5", "3.1.1"])
-@pytest.mark.parametrize("point", ["gateway.received", "log.committed"])
+@pytest.mark.parametrize(("version", "point"), [("5", "gateway.received"), ("3.1.1", "log.committed")])
 def test_what_a_killed_gateway_had_not_committed_is_sent_again_by_the_broker(tmp_path, mosquitto, version, point):
     build_house(tmp_path)
     process = start_consumer(tmp_path, mosquitto, version, f"{point}:3")
@@ -206,6 +208,8 @@ BROKER = textwrap.dedent(
     """
     import signal, sys, threading
     from pathlib import Path
+    from zhongshu.config.boot import boot
+    boot()
     from zhongshu.kernel.home import House, Mqtt
     from zhongshu.sense.gateway.broker import run_broker
 
@@ -227,8 +231,9 @@ def test_the_small_broker_lets_each_device_publish_its_own_topic_and_nothing_els
         def publish():
             with sender(port, "meter-1", "meter-1", "s3cret") as client:
                 send(client, {"t": 1785546000000, "values": {"flow": 1}})
-                client.publish("zhongshu/meter-2/up", json.dumps({"values": {"flow": 99}}), qos=1)
                 send(client, {"t": 1785546060000, "values": {"flow": 2}})
+            with sender(port, "meter-1", "meter-1", "s3cret") as client:
+                client.publish("zhongshu/meter-2/up", json.dumps({"values": {"flow": 99}}), qos=1)
             with sender(port, "meter-2", "meter-2", "wrong") as client:
                 assert client.refused
 

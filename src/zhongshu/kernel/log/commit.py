@@ -39,7 +39,7 @@ class GroupCommitter:
         self._thread = threading.Thread(target=self._run, name=f"commit {writer.path.stem}", daemon=True)
         self._thread.start()
 
-    def submit(self, entries: Sequence[Entry], key: str | None = None, notes: Sequence[str] = ()) -> "Future[Receipt]":
+    def submit(self, entries: Sequence[Entry], key: str | None = None) -> "Future[Receipt]":
         """Hand in entries from any thread; the future is resolved after their commit. Raises `LogFull` when there is no room."""
         size = sum(len(entry.body) for entry in entries)
         future: Future[Receipt] = Future()
@@ -50,17 +50,17 @@ class GroupCommitter:
                 raise LogFull("the log is full: the pipeline is behind")
             if self._pending and self._pending_bytes + size > self._max_pending:
                 raise LogFull("too much is waiting to be written")
-            self._pending.append((Submission(entries, key, notes), size, future))
+            self._pending.append((Submission(entries, key), size, future))
             self._pending_bytes += size
             if len(self._pending) == 1:
                 self._wake.notify()
         return future
 
-    async def append(self, entries: Sequence[Entry], key: str | None = None, *, notes: Sequence[str] = (), wait: bool = True) -> Receipt:
+    async def append(self, entries: Sequence[Entry], key: str | None = None, *, wait: bool = True) -> Receipt:
         """Hand in entries and wait for their commit; with `wait` also for room. Raises `LogFull` (without `wait`) or `LogError`."""
         while True:
             try:
-                return await asyncio.wrap_future(self.submit(entries, key, notes))
+                return await asyncio.wrap_future(self.submit(entries, key))
             except LogFull:
                 if not wait or self._closing:
                     raise
@@ -101,17 +101,20 @@ class GroupCommitter:
     def _commit(self, group: list[tuple[Submission, int, "Future[Receipt]"]]) -> None:
         self._arrived = max((entry.received_at_us for item in group for entry in item[0].entries[-1:]), default=self._arrived)
         alive = [item for item in group if item[2].set_running_or_notify_cancel()]
+        failure: Exception | None = None
+        receipts: list[Receipt] = []
         try:
             receipts = self._writer.append_group([item[0] for item in alive])
         except Exception as error:
-            for _, _, future in alive:
-                future.set_exception(error)
-        else:
-            for (_, _, future), receipt in zip(alive, receipts, strict=True):
-                future.set_result(receipt)
+            failure = error
         with self._wake:
             self._pending_bytes -= sum(item[1] for item in group)
             self._give_room()
+        for place, (_, _, future) in enumerate(alive):
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(receipts[place])
 
     def _give_room(self) -> None:
         if self._log_bytes > self._max_log and not self._closing:

@@ -1,1 +1,1 @@
-"""Field intake: sockets, brokers and HTTP to the log of this machine; nothing is acknowledged before its commit."""
+"""Where readings come in. Nothing is acknowledged before the log has synced it."""

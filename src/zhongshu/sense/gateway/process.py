@@ -9,21 +9,23 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlparse
 
+import uvicorn
 import uvloop
 
 from zhongshu.kernel.home import House
-from zhongshu.kernel.log import GroupCommitter, LogReader, LogWriter
+from zhongshu.kernel.log import GroupCommitter, LogReader, LogWriter, RefusedStore
 
 from .batch import Batcher
 from .broker import GATEWAY, build_gateway_password
 from .counters import GatewayCounters
 from .hj212 import Intake212
+from .intake import Intake, Source
 from .mqtt import MqttIntake, MqttSettings
 from .quarantine import Quarantine
 from .sources import SourceDirectory
 from .tcp import Server212
 
-__all__ = ["GatewayParts", "build_mqtt_settings", "open_gateway", "run_gateway"]
+__all__ = ["GatewayParts", "build_mqtt_settings", "find_source", "open_gateway", "run_gateway"]
 
 PULSE_S = 1.0
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class GatewayParts:
     quarantine: Quarantine
     server: Server212
     mqtt: MqttIntake | None
+    intake: Intake
 
     def write_pulse(self, started_at: float) -> None:
         """Say how it goes, for pages, health and metrics."""
@@ -56,6 +59,7 @@ class GatewayParts:
             quarantined=self.quarantine.kept,
             quarantine_dropped=self.quarantine.dropped,
             mqtt=mqtt,
+            intake=dict(self.intake.counts),
         )
 
 
@@ -71,6 +75,15 @@ def build_mqtt_settings(house: House) -> MqttSettings | None:
     )
 
 
+def find_source(directory: SourceDirectory, token: str) -> Source | None:
+    """Return who an intake token belongs to: `<source>:<secret>` of an active connection with a credential. It may write the streams `<source>/…`."""
+    source, _, secret = token.rpartition(":")
+    spec = directory.find(source)
+    if spec is None or not spec.active or not spec.secret or not directory.is_password(spec, secret):
+        return None
+    return Source(spec.source, (f"{spec.source}/",))
+
+
 @contextlib.asynccontextmanager
 async def open_gateway(house: House) -> AsyncIterator[GatewayParts]:
     """Open the log partition and everything that feeds it; on leaving, stop taking in, commit what was handed in, close."""
@@ -83,11 +96,13 @@ async def open_gateway(house: House) -> AsyncIterator[GatewayParts]:
     server = Server212(Intake212(directory, counters, quarantine, reader.find_seen), batcher, max_connections=house.gateway.max_connections)
     settings = build_mqtt_settings(house)
     mqtt = MqttIntake(settings, directory, counters, quarantine, batcher) if settings else None
+    refused = RefusedStore(path)
+    intake = Intake(committer, lambda token: find_source(directory, token), refused=refused)
     await server.start(house.gateway.host, house.gateway.hj212_port)
     if mqtt:
         mqtt.start()
     try:
-        yield GatewayParts(counters, directory, batcher, committer, quarantine, server, mqtt)
+        yield GatewayParts(counters, directory, batcher, committer, quarantine, server, mqtt, intake)
     finally:
         await server.close()
         if mqtt:
@@ -95,8 +110,8 @@ async def open_gateway(house: House) -> AsyncIterator[GatewayParts]:
         await batcher.close()
         await asyncio.to_thread(committer.close)
         await asyncio.to_thread(quarantine.close)
-        writer.close()
-        reader.close()
+        for opened in (refused, writer, reader):
+            opened.close()
 
 
 def run_gateway(house: House, stop: threading.Event) -> None:
@@ -106,10 +121,23 @@ def run_gateway(house: House, stop: threading.Event) -> None:
 
 async def _serve(house: House, stop: threading.Event) -> None:
     async with open_gateway(house) as parts:
-        log.info("HJ 212 on %s:%s", house.gateway.host, parts.server.port)
+        http = uvicorn.Server(
+            uvicorn.Config(parts.intake, host=house.gateway.host, port=house.gateway.intake_port, http="httptools", log_level="warning", server_header=False)
+        )
+        serving = asyncio.create_task(_serve_http(http), name="intake")
+        log.info("HJ 212 on %s:%s, intake on port %s", house.gateway.host, parts.server.port, house.gateway.intake_port)
         started_at = time.time()
-        while not stop.is_set():
+        while not stop.is_set() and not serving.done():
             parts.directory.refresh()
             parts.write_pulse(started_at)
             await asyncio.to_thread(stop.wait, PULSE_S)
+        http.should_exit = True
+        await serving
         parts.write_pulse(started_at)
+
+
+async def _serve_http(http: uvicorn.Server) -> None:
+    """Serve without uvicorn's own signal handling: the process has one stop."""
+    with contextlib.suppress(SystemExit):
+        http.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+        await http.serve()

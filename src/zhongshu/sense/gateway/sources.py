@@ -1,28 +1,26 @@
 """Who may connect, as the gateway knows it: a file the worker publishes, read again when it changes; the gateway never asks the records."""
 
-import hashlib
-import hmac
-import json
 import os
-import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-__all__ = ["FILE", "SourceDirectory", "SourceSpec", "hash_secret", "is_secret", "write_sources"]
+from zhongshu.security.identity.credential import has_secret
+
+__all__ = ["FILE", "SourceDirectory", "SourceSpec", "write_sources"]
 
 FILE = "connections.json"
 LOOK_EVERY_S = 1.0
-_ROUNDS = 20_000
 
 
 @dataclass(frozen=True)
 class SourceSpec:
-    """One connection record as published. `source` is `<protocol>:<name on the wire>`; `secret` is salt and hash of the device's password, empty when it has none."""
+    """One connection record as published. `source` is `<protocol>:<name on the wire>`; `secret` is the keyed hash of the device's
+    password (`security.identity`), empty when it needs none."""
 
     source: str
     uid: str
@@ -37,29 +35,13 @@ class _File(msgspec.Struct):
     connections: list[SourceSpec]
 
 
-def hash_secret(secret: str) -> str:
-    """Return `salt$hash` (PBKDF2-HMAC-SHA256). Device passwords are short (HJ 212-2017: 6 characters); the file is readable by the owner only."""
-    salt = secrets.token_hex(8)
-    return f"{salt}${_derive(secret, salt)}"
-
-
-def is_secret(secret: str, stored: str) -> bool:
-    """Tell whether `secret` is the one that was stored; compares in constant time."""
-    salt, _, known = stored.partition("$")
-    return hmac.compare_digest(_derive(secret, salt), known)
-
-
-def _derive(secret: str, salt: str) -> str:
-    return hashlib.pbkdf2_hmac("sha256", secret.encode(), salt.encode(), _ROUNDS).hex()
-
-
 def write_sources(folder: Path, generation: int, specs: Iterable[SourceSpec]) -> None:
     """Replace the published file at once (mode 0600, synced before the rename)."""
     folder.mkdir(parents=True, exist_ok=True)
     scratch = folder / f".{FILE}.{os.getpid()}"
     handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        json.dump({"generation": generation, "connections": [asdict(spec) for spec in specs]}, out, ensure_ascii=False)
+    with os.fdopen(handle, "wb") as out:
+        out.write(msgspec.json.encode(_File(generation, list(specs))))
         out.flush()
         os.fsync(out.fileno())
     scratch.replace(folder / FILE)
@@ -73,7 +55,6 @@ class SourceDirectory:
         self._known: Mapping[str, SourceSpec] = {}
         self._mark: tuple[int, int, int] | None = None
         self._looked = float("-inf")
-        self._proved: dict[tuple[str, str], str] = {}
         self.generation = 0
         self.error = ""
 
@@ -95,7 +76,6 @@ class SourceDirectory:
             return False
         self._mark, self.generation, self.error = mark, found.generation, ""
         self._known = {spec.source: spec for spec in found.connections}
-        self._proved.clear()
         return True
 
     def find(self, source: str) -> SourceSpec | None:
@@ -103,16 +83,10 @@ class SourceDirectory:
         self.refresh()
         return self._known.get(source)
 
-    def is_password(self, spec: SourceSpec, given: str) -> bool:
-        """Tell whether a device gave its password; the slow derivation runs once per source and password."""
-        if not spec.secret:
-            return True
-        if self._proved.get((spec.source, spec.secret)) == given:
-            return True
-        if not is_secret(given, spec.secret):
-            return False
-        self._proved[(spec.source, spec.secret)] = given
-        return True
+    @staticmethod
+    def is_password(spec: SourceSpec, given: str) -> bool:
+        """Tell whether a device gave its password; one without a credential needs none."""
+        return not spec.secret or has_secret(spec.secret, spec.source, given)
 
     def __len__(self) -> int:
         return len(self._known)
