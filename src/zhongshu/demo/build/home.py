@@ -11,9 +11,12 @@ from typing import Any
 
 from zhongshu.kernel.home import FILE
 
-__all__ = ["DemoState", "HomeRefused", "choose_ports", "prepare_home", "read_state", "write_state"]
+__all__ = ["LOCK", "DemoState", "HomeRefused", "choose_ports", "prepare_home", "read_state", "write_state"]
 
 STATE = "demo.json"
+LOCK = ".demo.lock"
+"""Held by the command that builds or runs; it alone does not make a folder somebody else's."""
+
 PORTS = {("web", "port"): 8000, ("gateway", "intake_port"): 8010, ("gateway", "hj212_port"): 8212, ("mqtt", "port"): 1883}
 SPAN = 200
 
@@ -78,7 +81,7 @@ def prepare_home(home: Path, *, things: int | None, seed: int | None, days: int 
 
 def _check(home: Path, fresh: bool) -> DemoState | None:
     """Return the state of a demonstration that is to be kept, or None for an empty folder; with `fresh` an old demonstration is removed."""
-    if not home.exists() or not any(home.iterdir()):
+    if not home.exists() or all(item.name == LOCK for item in home.iterdir()):
         return None
     found = read_state(home)
     if found is None:
@@ -100,6 +103,8 @@ def _clear(home: Path) -> None:
     if not home.exists():
         return
     for item in home.iterdir():
+        if item.name == LOCK:
+            continue
         if item.is_dir() and not item.is_symlink():
             shutil.rmtree(item)
         else:
