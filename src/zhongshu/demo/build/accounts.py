@@ -33,8 +33,8 @@ class Account:
 ACCOUNTS = (
     Account("dept-operation-duty", "值班长 duty officer"),
     Account("dept-operation-director", "领导 leader"),
-    Account("dept-environment-officer", "生态环境局经办人 environment officer", ("environment.environment_officer",)),
-    Account("dept-environment-checker", "生态环境局核查员 environment checker", ("environment.environment_checker",)),
+    Account("dept-environment-officer", "生态环境局经办人 environment officer", ("environment.officer",)),
+    Account("dept-environment-checker", "生态环境局核查员 environment checker", ("environment.checker",)),
     Account("dept-environment-02-officer", "汀北区生态环境局经办人 county officer"),
     Account("dept-data-officer", "设备工程师 device engineer", ("device-engineer",)),
     Account("dept-data-director", "系统管理员 administrator", ("administrator",)),
