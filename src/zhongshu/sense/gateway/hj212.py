@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from zhongshu.sense.protocol import FrameError, Refusal
 from zhongshu.sense.protocol.hj212 import (
@@ -21,15 +22,21 @@ from zhongshu.sense.protocol.hj212 import (
 )
 
 from .counters import GatewayCounters, SourceCounters
-from .quarantine import Quarantine
 from .rows import REFUSED, TAKEN, TOLERATED, Frame, Rows
 from .sources import SourceDirectory, SourceSpec
 
-__all__ = ["PROTOCOL", "Conversation", "Heard", "Intake212"]
+__all__ = ["PROTOCOL", "Conversation", "Heard", "Intake212", "Keeper"]
 
 PROTOCOL = "hj212"
 UNKNOWN = f"{PROTOCOL}:?"
 REQUEST_ANSWER = "9011"
+
+
+class Keeper(Protocol):
+    """Where refused frames go."""
+
+    def keep(self, received_at_us: int, source: str, reason: str, content_type: str, body: bytes) -> None:
+        """Keep one refused body with its reason; returns at once."""
 
 
 @dataclass(slots=True)
@@ -47,7 +54,7 @@ class Intake212:
         self,
         directory: SourceDirectory,
         counters: GatewayCounters,
-        quarantine: Quarantine,
+        quarantine: "Keeper",
         find_seen: Callable[[Sequence[str], int], set[str]],
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
