@@ -10,15 +10,18 @@ from zhongshu.security.access import Grant, Role
 from zhongshu.security.identity.models import Post, User
 
 from .bulk import BUILDER, WHY, create_records
+from .places import CENTRE
 
 __all__ = ["ACCOUNTS", "Account", "load_people"]
 
 SIGNS = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LENGTH = 14
+DATA_BUREAU = "dept-data"
 ROLES: Mapping[str, str] = {"leader": "leader", "duty": "duty-officer", "officer": "officer", "checker": "checker"}
 """What a post's word in the city is as a base role."""
 
-DEPARTMENT = "dept-environment"
+PACK_ROLES: Mapping[str, str] = {"leader": "environment.leader", "duty": "environment.leader", "officer": "environment.officer", "checker": "environment.checker"}
+"""What the environment's own posts, and those of the operation centre, hold beside that in the environment pack."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Account:
 ACCOUNTS = (
     Account("dept-operation-duty", "值班长 duty officer"),
     Account("dept-operation-director", "领导 leader"),
-    Account("dept-environment-officer", "生态环境局经办人 environment officer", ("environment.officer",)),
-    Account("dept-environment-checker", "生态环境局核查员 environment checker", ("environment.checker",)),
+    Account("dept-environment-officer", "生态环境局经办人 environment officer"),
+    Account("dept-environment-checker", "生态环境局核查员 environment checker"),
     Account("dept-environment-02-officer", "汀北区生态环境局经办人 county officer"),
     Account("dept-data-officer", "设备工程师 device engineer", ("device-engineer",)),
     Account("dept-data-director", "系统管理员 administrator", ("administrator",)),
@@ -61,7 +64,7 @@ def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping
         create_records(User, users)
         ids = {user.username: user.pk for user in users}
         create_records(Grant, _build_post_grants(city, posts, roles, divisions, organisations))
-        create_records(Grant, _build_account_grants(ids, roles, organisations))
+        create_records(Grant, _build_account_grants(ids, roles))
     return passwords
 
 
@@ -72,19 +75,21 @@ def _build_post_grants(
     bodies = {body.code: body for body in city.organisations}
     for post in city.posts:
         body = bodies[post.organisation_code]
-        if body.kind == "company" or body.code == "dept-data":
+        if body.kind == "company" or body.code == DATA_BUREAU:
             continue
-        yield Grant(role_id=roles[ROLES[post.role]], post_id=posts[post.code], purpose=WHY, **_restrict(body, divisions, organisations))
+        where = _restrict(body, divisions, organisations)
+        yield Grant(role_id=roles[ROLES[post.role]], post_id=posts[post.code], purpose=WHY, **where)
+        if body.code.startswith("dept-environment") or body.code == CENTRE:
+            yield Grant(role_id=roles[PACK_ROLES[post.role]], post_id=posts[post.code], purpose=WHY, **where)
 
 
 def _restrict(body: Body, divisions: Mapping[str, int], organisations: Mapping[str, int]) -> dict[str, int]:
-    if body.code == "dept-operation":
+    if body.code == CENTRE:
         return {}
     return {"organisation_id": organisations[body.code]} if body.kind == "department" else {"division_id": divisions[body.division_code]}
 
 
-def _build_account_grants(users: Mapping[str, int], roles: Mapping[str, int], organisations: Mapping[str, int]) -> Iterator[Grant]:
+def _build_account_grants(users: Mapping[str, int], roles: Mapping[str, int]) -> Iterator[Grant]:
     for account in ACCOUNTS:
-        own = {"organisation_id": organisations[DEPARTMENT]} if account.login.startswith(DEPARTMENT) else {}
         for role in account.roles:
-            yield Grant(role_id=roles[role], user_id=users[account.login], purpose=WHY, **own)
+            yield Grant(role_id=roles[role], user_id=users[account.login], purpose=WHY)

@@ -10,7 +10,7 @@ from zhongshu.security.identity.models import Organisation, OrganisationKind, Po
 
 from .bulk import BUILDER, WHY, create_records
 
-__all__ = ["load_divisions", "load_organisations"]
+__all__ = ["CENTRE", "load_divisions", "load_organisations"]
 
 KINDS: Mapping[str, str] = {
     "department": OrganisationKind.BUREAU,
