@@ -182,7 +182,7 @@ def test_refusals_say_why(city):
     uid, users = str(Case.objects.get().uid), city.users
     for act, user, more, words in (
         ("pass", "checker", {}, "not possible: the case is opened"),
-        ("accept", "worker", {}, "You may not do"),
+        ("accept", "checker", {}, "You may not do"),
         ("return", "clerk", {}, "needs a note"),
         ("dance", "clerk", {}, "There is no act"),
         ("accept", "stranger", {}, "may not see it"),
@@ -224,6 +224,12 @@ def test_steps_are_never_changed(city):
     _raise(city)
     step = CaseStep.objects.get()
     with change(SYSTEM, "forge"):
-        for write in (step.save, step.delete, CaseStep.objects.all().delete, lambda: CaseStep.objects.update(note="x"), lambda: CaseStep.objects.bulk_update([step], ["note"])):
+        for write in (
+            step.save,
+            step.delete,
+            CaseStep.objects.all().delete,
+            lambda: CaseStep.objects.update(note="x"),
+            lambda: CaseStep.objects.bulk_update([step], ["note"]),
+        ):
             with pytest.raises(TypeError, match="never"):
                 write()

@@ -17,6 +17,7 @@ urlpatterns = [
     path("account/end-sessions/", account.end, name="account-end"),
     path("language/", account.set_language, name="set-language"),
     path("desk/", todo.desk, name="desk"),
+    path("screen/", todo.desk, name="screen"),
     path("desk/search/", search.search, name="search"),
     path("desk/cases/<uuid:uid>/", case.case, name="case"),
     path("desk/cases/<uuid:uid>/place.geojson", case.case_geojson, name="case-geojson"),

@@ -9,7 +9,8 @@ from zhongshu.brain.rule import Evaluation, Rule, RuleHit, WindowSource, evaluat
 from zhongshu.brain.rule.models import RuleProgress
 from zhongshu.kernel.record import SYSTEM, change
 from zhongshu.kernel.registry import registry
-from zhongshu.kernel.time import now as clock_now, to_datetime
+from zhongshu.kernel.time import now as clock_now
+from zhongshu.kernel.time import to_datetime
 from zhongshu.sense.device.models import Thing
 
 from .declare import EventRule
@@ -37,7 +38,8 @@ class _Merging:
 def run_rule(rule: Rule, source: WindowSource) -> int:
     """Evaluate the windows of a rule that are due and those that late readings touched; returns how many new signals there are.
 
-    The lake is read and the rule runs before the transaction; signals and the rule's progress are written in one. A window evaluated again raises nothing twice, and takes nothing back: what people
+    The lake is read and the rule runs before the transaction; signals and the rule's progress are written in one. A window evaluated again raises
+    nothing twice, and takes nothing back: what people
     were told stays on the record.
     """
     name = f"{rule.name}@{rule.version}"
@@ -61,7 +63,9 @@ def _take(rule: Rule, hits: Sequence[RuleHit]) -> list[RuleHit]:
         return []
     known = set(EventSignal.objects.filter(key__in=[hit.key for hit in hits]).values_list("key", flat=True))
     fresh = [hit for hit in hits if hit.key not in known]
-    things = {str(t["uid"]): t for t in Thing.objects.filter(uid__in={h.thing for h in fresh}).values("uid", "pk", "name", "lon", "lat", "division_id", "organisation_id")}
+    things: dict[str, dict[str, Any]] = {
+        str(t["uid"]): dict(t) for t in Thing.objects.filter(uid__in={h.thing for h in fresh}).values("uid", "pk", "name", "lon", "lat", "division_id", "organisation_id")
+    }
     merging = _find_merging(rule)
     for hit in fresh:
         take_signal(merging, _signal_of(rule, hit, things.get(hit.thing, {})))
@@ -94,13 +98,14 @@ def _signal_of(rule: Rule, hit: RuleHit, where: dict[str, Any]) -> Signal:
 
 
 def _write_late(rule: Rule, late: Sequence[Evaluation]) -> int:
-    """A window of the past that is raised late is over already, unless a later window of the same stream is still flagged (it clears with that one)."""
+    """A window of the past that is raised late is over already, unless it reaches into one that is still flagged: then it clears with that one."""
     taken = _take(rule, [hit for evaluation in late for hit in evaluation.hits])
-    if taken:
-        going = _list_going(rule) - {(hit.stream, hit.window_start) for hit in taken}
-        for hit in taken:
-            if not any(stream == hit.stream and start > hit.window_start for stream, start in going):
-                clear_signal(hit.key, to_datetime(hit.window_end))
+    going = _list_going(rule) - {(hit.stream, hit.window_start) for hit in taken}
+    for hit in sorted(taken, key=lambda hit: -hit.window_start):
+        if any(stream == hit.stream and hit.window_start < start <= hit.window_end for stream, start in going):
+            going.add((hit.stream, hit.window_start))
+        else:
+            clear_signal(hit.key, to_datetime(hit.window_end))
     return len(taken)
 
 

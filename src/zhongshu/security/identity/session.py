@@ -21,7 +21,11 @@ from zhongshu.security.audit import create_entry
 from .models import User
 from .token_models import UserSession
 
-__all__ = ["LogInRefused", "SessionInfo", "end_session", "end_sessions", "find_session_user", "list_sessions", "log_in", "log_out"]
+__all__ = ["LogInRefused", "SessionInfo", "confirm_log_in", "end_session", "end_sessions", "find_session_user", "list_sessions", "log_in", "log_out"]
+
+
+PENDING = "zhongshu_pending"
+CODE_SECONDS, CODE_TRIES = 300, 5
 
 
 class LogInRefused(Exception):
@@ -59,11 +63,38 @@ def log_in(request: HttpRequest, username: str, password: str, code: str = "") -
     device = None
     if django_otp.user_has_device(user):
         if not code:
+            request.session[PENDING] = {"user": str(user.uid), "backend": user.backend, "at": datetime.now(UTC).timestamp(), "left": CODE_TRIES}
             raise LogInRefused("code-needed", _("Please enter the code of your authenticator."))
-        device = _match_code(user, code.replace(" ", "").lower())
-        if device is None:
-            create_entry(somebody, "log-in-failed", "wrong code", kind="security.User", record_uid=str(user.uid))
-            raise LogInRefused("code-wrong", _("The code is wrong or was used already."))
+        device = _prove(user, code, address)
+    return _begin_session(request, user, device)
+
+
+def confirm_log_in(request: HttpRequest, code: str) -> User:
+    """Finish a log-in that asked for a code, within five minutes and five tries. Raises `LogInRefused`; reason `wrong` means the log-in starts over."""
+    pending = request.session.get(PENDING)
+    if not pending or datetime.now(UTC).timestamp() - pending["at"] > CODE_SECONDS or pending["left"] <= 0:
+        request.session.pop(PENDING, None)
+        raise LogInRefused("wrong", _("The log-in took too long or the code was wrong too often. Please start again."))
+    user = User.objects.filter(uid=pending["user"], is_active=True).first()
+    if user is None:
+        raise LogInRefused("wrong", _("The log-in name or the password is wrong."))
+    request.session[PENDING] = {**pending, "left": pending["left"] - 1}
+    device = _prove(user, code, str(request.META.get("REMOTE_ADDR", "")))
+    user.backend = pending["backend"]
+    request.session.pop(PENDING, None)
+    return _begin_session(request, user, device)
+
+
+def _prove(user: User, code: str, address: str) -> Any:
+    device = _match_code(user, code.replace(" ", "").lower())
+    if device is None:
+        create_entry(Actor("person", user.username, "", address), "log-in-failed", "wrong code", kind="security.User", record_uid=str(user.uid))
+        raise LogInRefused("code-wrong", _("The code is wrong or was used already."))
+    return device
+
+
+def _begin_session(request: HttpRequest, user: User, device: Any) -> User:
+    address = str(request.META.get("REMOTE_ADDR", ""))
     auth.login(request, user)
     request.user = user
     if device is not None:

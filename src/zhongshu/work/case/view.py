@@ -14,7 +14,7 @@ from .clock import compute_left_s
 from .declare import CaseKind, TimeLimit
 from .machine import CaseState, get_act_label
 from .models import Case
-from .rights import RIGHTS
+from .rights import is_allowed
 
 __all__ = ["CaseView", "LimitView", "TrailRow", "find_case"]
 
@@ -39,7 +39,10 @@ class TrailRow:
 
 @dataclass(frozen=True)
 class LimitView:
-    """A limit ("total" or "step"): `left_s` runs on the limit's own clock in `unit` (a working day is 86,400 s), negative when past; `due_at` None while suspended, then `left_s` is what was left."""
+    """A limit ("total" or "step").
+
+    `left_s` runs on the limit's own clock in `unit` (a working day is 86,400 s), negative when past. While suspended `due_at` is None and `left_s` what was left.
+    """
 
     name: str
     unit: str
@@ -88,7 +91,7 @@ def find_case(uid: str, user: User) -> CaseView | None:
     except ValueError:
         return None
     case = Case.objects.select_related("division", "organisation", "assignee", "escalated_to", "repeat_of").filter(uid=uid).first()
-    if case is None or not RIGHTS.get().may(user, "view", case):
+    if case is None or not is_allowed(user, ("view",), case):
         return None
     kind: CaseKind = registry.get("case_kind", case.kind)
     return CaseView(
@@ -129,9 +132,7 @@ def _list_limits(kind: CaseKind, case: Case, now: datetime) -> tuple[LimitView, 
     return tuple(found)
 
 
-def _limit_of(
-    kind: CaseKind, limit: TimeLimit, name: str, due_at: datetime | None, kept: float | None, at: datetime, overdue: bool, first: datetime | None
-) -> LimitView:
+def _limit_of(kind: CaseKind, limit: TimeLimit, name: str, due_at: datetime | None, kept: float | None, at: datetime, overdue: bool, first: datetime | None) -> LimitView:
     left = compute_left_s(kind, at, due_at, limit) if due_at else kept or 0.0
     return LimitView(name, str(limit.unit), due_at, first, left, overdue or bool(due_at and at > due_at))
 
@@ -139,6 +140,8 @@ def _limit_of(
 def _list_trail(case: Case) -> tuple[TrailRow, ...]:
     steps = case.trail.order_by("number")
     return tuple(
-        TrailRow(s.number, s.at, s.act, str(get_act_label(s.act)), s.by_name, s.state_from, s.state_to, str(CaseState(s.state_to).label), s.note, s.used_s, s.late, s.data)
+        TrailRow(
+            s.number, s.at, s.act, str(get_act_label(s.act)), s.by_name, s.state_from, s.state_to, str(CaseState(s.state_to).label), s.note, s.used_s, s.late, s.data
+        )
         for s in steps
     )
