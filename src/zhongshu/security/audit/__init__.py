@@ -1,6 +1,9 @@
 """The trail: who did what, sealed so that a change, removal or insertion is found."""
 
+from .key import SealKeyMissing
 from .models import AppendOnly, AuditEntry, AuditSeal
+from .seal import seal_due
 from .sink import HIDDEN, TrailSink, create_entry
+from .verify import AuditReport, Finding, verify_audit
 
-__all__ = ["HIDDEN", "AppendOnly", "AuditEntry", "AuditSeal", "TrailSink", "create_entry"]
+__all__ = ["HIDDEN", "AppendOnly", "AuditEntry", "AuditReport", "AuditSeal", "Finding", "SealKeyMissing", "TrailSink", "create_entry", "seal_due", "verify_audit"]

@@ -125,7 +125,7 @@ class AuditEntry(AppendOnlyRow):
 class AuditSeal(AppendOnlyRow):
     """One signed batch: the entries at `first` to `last`, chained to the seal before it.
 
-    `entries_hash` is the hash of the entry at `last`; `doubtful` lists the ids of entries whose mark was wrong when they were sealed (written by somebody without this
+    `entries_before` and `entries_hash` are the hashes of the entries before `first` and at `last`; `doubtful` lists the ids of entries whose mark was wrong when they were sealed (written by somebody without this
     installation's key). `hash` is over everything above it, `signature` is Ed25519 (RFC 8032) over `hash`, in hexadecimal.
     """
 
@@ -133,6 +133,7 @@ class AuditSeal(AppendOnlyRow):
     sealed_at = models.DateTimeField()
     first = models.BigIntegerField()
     last = models.BigIntegerField()
+    entries_before = models.CharField(max_length=64)
     entries_hash = models.CharField(max_length=64)
     doubtful = models.TextField(default="[]")
     previous = models.CharField(max_length=64)
@@ -142,7 +143,7 @@ class AuditSeal(AppendOnlyRow):
     def get_bytes(self) -> bytes:
         """Return what the seal's hash is taken over."""
         at = self.sealed_at.isoformat(timespec="microseconds")
-        said = [self.number, at, self.first, self.last, self.entries_hash, self.doubtful, self.previous]
+        said = [self.number, at, self.first, self.last, self.entries_before, self.entries_hash, self.doubtful, self.previous]
         return json.dumps(said, separators=(",", ":")).encode()
 
 
