@@ -20,6 +20,8 @@ from zhongshu.kernel.lake.tables import TABLES, LakeTable
 
 __all__ = ["Lake", "LakeDamaged", "LakeError"]
 
+Days = views.Days
+
 _CHECKPOINT_EVERY = 50
 FOLD = "fold"
 
@@ -137,27 +139,30 @@ class Lake:
         known = self._read_synced()
         _replace(self.root / "synced.json", {name: max(version, known.get(name, -1)) for name, version in self._synced.items()})
 
-    def files(self, table: str, days: tuple[date, date] | None = None) -> list[StoredFile]:
-        """Return the live files of a table; `days` (first, last) prunes tables cut by day. Other tables, and `late`, are returned whole."""
+    def files(self, table: str, days: Days | None = None) -> list[StoredFile]:
+        """Return the live files of a table; `days`, (first, last) or a frozenset, prunes tables cut by day. Other tables, and `late`, are returned whole."""
         files = self.open(table).files()
         if table == "late":
             folded = self.get_folded()
             return [file for file in files if int(file.partition or 0) > folded]
         if days is None or self.tables[table].partition != "day":
             return files
+        if isinstance(days, frozenset):
+            wanted = {day.isoformat() for day in days}
+            return [file for file in files if file.partition in wanted]
         first, last = days[0].isoformat(), days[1].isoformat()
         return [file for file in files if file.partition is not None and first <= file.partition <= last]
 
-    def list_paths(self, table: str, days: tuple[date, date] | None = None) -> list[Path]:
+    def list_paths(self, table: str, days: Days | None = None) -> list[Path]:
         """Return the absolute paths of the live files, for `spark.read.parquet(*…)` and the like."""
         return [self.root / table / file.relative for file in self.files(table, days)]
 
     def connect(
-        self, tables: Collection[str] = ("observation",), days: tuple[date, date] | None = None, *, threads: int | None = None, memory: str = "2GB"
+        self, tables: Collection[str] = ("observation",), days: Days | None = None, *, threads: int | None = None, memory: str = "2GB"
     ) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB with one view per table, as of now.
 
-        The view `observation` holds late rows and has corrections applied: one row per (stream, t, sub). `days` (first, last civil day) limits which
+        The view `observation` holds late rows and has corrections applied: one row per (stream, t, sub); `observation_first` shows first values. `days`, (first, last) civil day or a frozenset of them, limits which
         files are read; state it whenever the question has a window. Times are int64 UTC µs: cut hours by integer arithmetic.
         """
         connection = duckdb.connect(":memory:")
@@ -168,9 +173,9 @@ class Lake:
         self.add_views(connection, tables, days)
         return connection
 
-    def add_views(self, connection: duckdb.DuckDBPyConnection, tables: Collection[str], days: tuple[date, date] | None = None) -> None:
+    def add_views(self, connection: duckdb.DuckDBPyConnection, tables: Collection[str], days: Days | None = None) -> None:
         """Create or replace the views in a DuckDB connection, as of now."""
-        for name in (*tables, *(("late", "correction", "observation") if "observation" in tables else ())):
+        for name in (*(set(tables) - views.OBSERVED), *(("late", "correction", "observation") if set(tables) & views.OBSERVED else ())):
             self.open(name)
         self.refresh()
         for name in tables:

@@ -65,6 +65,8 @@ TABLES: dict[str, LakeTable] = {
             "observation_other",
             pa.schema([*_ROW[:3], ("value", pa.string()), ("quality", pa.int8()), ("app", pa.string()), ("offset", pa.int64())]),
             sort=(*_IDENTITY, "offset"),
+            identity=_IDENTITY,
+            newest_by="offset",
             packed=("t", "offset"),
             coded=("stream", "sub", "value", "quality", "app"),
         ),

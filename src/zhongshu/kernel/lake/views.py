@@ -12,7 +12,10 @@ from zhongshu.kernel.lake.tables import LakeTable
 if TYPE_CHECKING:
     from zhongshu.kernel.lake.lake import Lake
 
-__all__ = ["build_scan", "build_view"]
+__all__ = ["OBSERVED", "Days", "build_scan", "build_view"]
+
+Days = tuple[date, date] | frozenset[date]
+OBSERVED = frozenset({"observation", "observation_first"})
 
 _SQL = {
     pa.int64(): "BIGINT",
@@ -38,11 +41,11 @@ def build_scan(spec: LakeTable, paths: Sequence[Path]) -> str:
     return f"SELECT {columns} FROM read_parquet([{names}]{hive})"  # noqa: S608 - paths of our own files
 
 
-def build_view(lake: "Lake", table: str, days: tuple[date, date] | None) -> str:
+def build_view(lake: "Lake", table: str, days: Days | None) -> str:
     """Return the SELECT a reader's view stands for."""
+    if table in OBSERVED:
+        return _build_observation(lake, days, corrected=table == "observation")
     spec = lake.tables[table]
-    if table == "observation":
-        return _build_observation(lake, days)
     scan = build_scan(spec, lake.list_paths(table, days))
     if spec.newest_by:
         keys = ", ".join(spec.identity)
@@ -53,18 +56,22 @@ def build_view(lake: "Lake", table: str, days: tuple[date, date] | None) -> str:
 _ROW = "day, stream, t, sub, value, quality"
 
 
-def _build_observation(lake: "Lake", days: tuple[date, date] | None) -> str:
+def _build_observation(lake: "Lake", days: Days | None, *, corrected: bool) -> str:
     late = lake.list_paths("late", days)
-    corrections = lake.files("correction", days)
+    corrections = lake.files("correction", days) if corrected else []
     files = lake.files("observation", days)
-    corrected = {file.partition for file in corrections}
+    touched_days = {file.partition for file in corrections}
     root, spec = lake.root / "observation", lake.tables["observation"]
-    plain = build_scan(spec, [root / file.relative for file in files if file.partition not in corrected])
+    plain = build_scan(spec, [root / file.relative for file in files if file.partition not in touched_days])
     if not corrections and not late:
         return plain
-    parts = [build_scan(spec, [root / file.relative for file in files if file.partition in corrected])]
+    parts = [build_scan(spec, [root / file.relative for file in files if file.partition in touched_days])]
     if late:
-        window = f" WHERE day BETWEEN DATE '{days[0]}' AND DATE '{days[1]}'" if days else ""
+        window = ""
+        if isinstance(days, frozenset):
+            window = " WHERE day IN (" + ", ".join(f"DATE '{day}'" for day in days) + ")"
+        elif days is not None:
+            window = f" WHERE day BETWEEN DATE '{days[0]}' AND DATE '{days[1]}'"
         parts.append(f"SELECT {_ROW} FROM ({build_scan(lake.tables['late'], late)}){window}")  # noqa: S608
     touched = " UNION ALL ".join(parts)
     if corrections:

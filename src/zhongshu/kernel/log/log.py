@@ -112,8 +112,9 @@ class LogWriter:
     Safe to use from several threads; one partition should have one writing process, so that group commit can work.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, committed_point: str = "log.committed") -> None:
         self.path = Path(path)
+        self.committed_point = committed_point
         self._lock = threading.Lock()
         self.connection = connect_log(self.path)
 
@@ -139,7 +140,7 @@ class LogWriter:
                     raise
             except sqlite3.Error as error:
                 raise LogError(f"the log {self.path} cannot be written: {error}") from error
-        point("log.committed")
+        point(self.committed_point)
         return receipts
 
     def _write(self, submission: Submission) -> Receipt:
