@@ -1,24 +1,44 @@
 """From signals to events: open, join, re-open, close."""
 
 from datetime import datetime, timedelta
+from typing import Protocol
 
 import numpy as np
 from django.db.models import Max, QuerySet
 
+from zhongshu.brain.rule import LEVELS
 from zhongshu.kernel.event import publish
 from zhongshu.kernel.record import SYSTEM, change
 
-from .declare import LEVELS, EventRule
 from .models import CityEvent, EventSignal, EventSlot, EventState
 from .signal import Signal
 
-__all__ = ["clear_signal", "take_signal"]
+__all__ = ["Merging", "clear_signal", "take_signal"]
 
 EARTH_M = 6_371_008.8
 """Mean earth radius, m (IUGG)."""
 
 
-def take_signal(rule: EventRule, signal: Signal) -> CityEvent | None:
+class Merging(Protocol):
+    """What decides which signals are one event; `EventRule` is one."""
+
+    @property
+    def name(self) -> str: ...  # noqa: D102
+
+    @property
+    def kind(self) -> str: ...  # noqa: D102
+
+    @property
+    def title(self) -> str: ...  # noqa: D102
+
+    @property
+    def within_h(self) -> float: ...  # noqa: D102
+
+    @property
+    def radius_m(self) -> float: ...  # noqa: D102
+
+
+def take_signal(rule: Merging, signal: Signal) -> CityEvent | None:
     """Put a signal where it belongs: an event that is going on, one just over, or a new one. Returns the event, or None where the signal was known already.
 
     A historical signal only ever meets historical events, and those only within the rule's hours.
@@ -55,13 +75,13 @@ def clear_signal(key: str, cleared_at: datetime) -> CityEvent | None:
     return event
 
 
-def _lock_slot(rule: EventRule, signal: Signal) -> None:
+def _lock_slot(rule: Merging, signal: Signal) -> None:
     name = f"{rule.name}/{'*' if rule.radius_m else signal.subject}"
     EventSlot.objects.get_or_create(name=name)
     EventSlot.objects.select_for_update().get(name=name)
 
 
-def _find_event(rule: EventRule, signal: Signal) -> CityEvent | None:
+def _find_event(rule: Merging, signal: Signal) -> CityEvent | None:
     reach = timedelta(hours=rule.within_h)
     near_in_time = CityEvent.objects.filter(rule=rule.name, historical=signal.historical, started_at__lte=signal.started_at + reach)
     own = _latest(near_in_time.filter(subject_uid=signal.subject), signal, reach)
@@ -81,7 +101,7 @@ def _is_alive(event: CityEvent, signal: Signal, reach: timedelta) -> bool:
     return signal.started_at <= (event.ended_at or event.last_signal_at) + reach
 
 
-def _nearest(rule: EventRule, found: QuerySet[CityEvent], signal: Signal, reach: timedelta) -> CityEvent | None:
+def _nearest(rule: Merging, found: QuerySet[CityEvent], signal: Signal, reach: timedelta) -> CityEvent | None:
     lon, lat = signal.lon or 0.0, signal.lat or 0.0
     high = float(np.degrees(rule.radius_m / EARTH_M))
     wide = high / max(float(np.cos(np.radians(lat))), 0.01)
@@ -101,7 +121,7 @@ def _distance_m(lons: np.ndarray, lats: np.ndarray, lon: float, lat: float) -> n
     return np.asarray(2 * EARTH_M * np.arcsin(np.sqrt(half)))
 
 
-def _open_event(rule: EventRule, signal: Signal) -> CityEvent:
+def _open_event(rule: Merging, signal: Signal) -> CityEvent:
     moment = int(signal.started_at.timestamp() * 1_000_000)
     event = CityEvent(
         key=f"{rule.name}/{signal.subject}/{moment}",
@@ -125,7 +145,7 @@ def _open_event(rule: EventRule, signal: Signal) -> CityEvent:
     return event
 
 
-def _join_event(rule: EventRule, event: CityEvent, signal: Signal) -> None:
+def _join_event(rule: Merging, event: CityEvent, signal: Signal) -> None:
     before, reopened = event.level, event.state == EventState.CLOSED
     event.signals += 1
     event.last_signal_at = max(event.last_signal_at, signal.started_at)
@@ -152,7 +172,7 @@ def _add_signal(event: CityEvent, signal: Signal) -> None:
     ).save()
 
 
-def _title(rule: EventRule, signal: Signal, count: int) -> str:
+def _title(rule: Merging, signal: Signal, count: int) -> str:
     words = {"thing": signal.name, "title": signal.title, "unit": signal.unit, "count": count}
     numbers = {"value": "" if signal.value is None else f"{signal.value:g}", "limit": "" if signal.limit is None else f"{signal.limit:g}"}
     return rule.title.format(**words, **numbers)[:200]

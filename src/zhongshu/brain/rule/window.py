@@ -44,7 +44,7 @@ class Window:
     """The readings of one span of phenomenon time, `start` ≤ t < `end` in µs UTC.
 
     Columns have one entry per reading, sorted by stream and time. `streams` has one entry per stream that has readings here, its rows are
-    `offsets[i]:offsets[i + 1]`; `measure` and `thing` tell per such stream what it measures and the uid of its thing.
+    `offsets[i]:offsets[i + 1]`; `measure` and `thing` tell per such stream what it measures and the uid of its thing. `known` are all streams of the rule, also the silent ones.
     """
 
     start: int
@@ -57,6 +57,7 @@ class Window:
     offsets: Ints
     measure: NDArray[np.str_]
     thing: NDArray[np.str_]
+    known: StreamTable
 
     @classmethod
     def build(cls, start: int, end: int, readings: pa.Table, streams: StreamTable) -> Self:
@@ -71,7 +72,7 @@ class Window:
         present, first = np.unique(stream, return_index=True)
         at = streams.find(present)
         offsets = np.append(first, len(stream)).astype(np.int64)
-        return cls(start, end, stream, t, value, quality, present, offsets, streams.measure[at], streams.thing[at])
+        return cls(start, end, stream, t, value, quality, present, offsets, streams.measure[at], streams.thing[at], streams)
 
     def pick(self, *measures: str) -> "Window":
         """Return the window with the streams of these measures only."""
@@ -109,7 +110,7 @@ class Window:
         kept, first = np.unique(group, return_index=True)
         offsets = np.append(first, len(group)).astype(np.int64)
         columns = (self.stream[mask], self.t[mask], self.value[mask], self.quality[mask])
-        return Window(self.start, self.end, *columns, self.streams[kept], offsets, self.measure[kept], self.thing[kept])
+        return Window(self.start, self.end, *columns, self.streams[kept], offsets, self.measure[kept], self.thing[kept], self.known)
 
 
 @dataclass(frozen=True)
