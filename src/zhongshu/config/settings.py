@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "axes",
     "django_otp",
     "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
     "zhongshu.kernel.apps.KernelConfig",
     "zhongshu.security.apps.SecurityConfig",
     "zhongshu.ability.apps.AbilityConfig",
@@ -49,6 +50,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "zhongshu.security.identity.middleware.ActorMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
 
@@ -95,6 +97,7 @@ DATABASES = {"default": _database()}
 
 AUTH_USER_MODEL = "security.User"
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -104,7 +107,9 @@ AUTH_PASSWORD_VALIDATORS = [
 AXES_FAILURE_LIMIT = HOUSE.security.attempts
 AXES_COOLOFF_TIME = HOUSE.security.lockout_minutes / 60
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+OTP_TOTP_ISSUER = HOUSE.city.name
 LOGIN_URL = "/login/"
 LOGIN_REDIRECT_URL = "/"
 

@@ -6,6 +6,7 @@ from typing import Any
 from zhongshu.kernel.derive import KindSpec
 from zhongshu.kernel.record import Actor, Change, WriteEntry, transaction
 from zhongshu.kernel.registry import registry
+from zhongshu.security.version import RIGHTS_KINDS, note_rights_change
 
 from .models import AuditEntry
 
@@ -18,8 +19,13 @@ class TrailSink:
     """Implements the kernel's `AUDIT` port."""
 
     def write(self, change: Change) -> None:
-        """Add one entry per write of `change`; values of core-class fields (passwords, secrets) are never stored, only that they differ."""
+        """Add one entry per write of `change`; values of core-class fields (passwords, secrets) are never stored, only that they differ.
+
+        Every write of records passes here, bulk writes too: so this is where a change of rights is noted.
+        """
         AuditEntry.objects.bulk_create([_build_entry(change, entry) for entry in change.entries])
+        if any(entry.kind in RIGHTS_KINDS for entry in change.entries):
+            note_rights_change()
 
 
 def create_entry(

@@ -1,13 +1,16 @@
 """Organisations, posts and users."""
 
-from typing import Any
+from typing import Any, ClassVar
 
+from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from zhongshu.kernel.place.models import Division
-from zhongshu.kernel.record import CodeField, CodeList, IdentityField, Record, RecordQuerySet
+from zhongshu.kernel.record import SYSTEM, CodeField, CodeList, IdentityField, Record, RecordQuerySet, change
+
+from .limit import Limit
 
 __all__ = ["Organisation", "OrganisationKind", "Owned", "Post", "User"]
 
@@ -92,6 +95,7 @@ class User(AbstractBaseUser, Record):
     language = models.CharField(_("language"), max_length=10, default="zh-hans")
     is_active = models.BooleanField(_("may log in"), default=True)
 
+    limit: ClassVar[Limit | None] = None  # set on the instance that a token authenticated
     objects = UserQuerySet.as_manager()
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["name"]
@@ -114,6 +118,18 @@ class User(AbstractBaseUser, Record):
     def save(self, *args: Any, **options: Any) -> None:
         """Write the user as the record it is."""
         Record.save(self, *args, **options)
+
+    def check_password(self, raw_password: str) -> bool:
+        """Check a password; an old hash is made again with today's hasher, as a change of its own."""
+
+        def upgrade(raw: str) -> None:
+            current = User.objects.get(pk=self.pk)
+            current.set_password(raw)
+            with change(SYSTEM, "password hash made again with today's algorithm"):
+                current.save()
+            self.password, self.version, self.changed_at = current.password, current.version, current.changed_at
+
+        return hashers.check_password(raw_password, self.password, upgrade)
 
 
 class Owned(models.Model):
