@@ -177,8 +177,8 @@ def _store(indicator: Indicator, question: Question, figures: Figures, inputs: s
 
 
 def _has_something(figures: Figures) -> Any:
-    counted = ~np.isnan(figures.numerator) & (figures.numerator != 0)
-    return counted | (figures.denominator > 0)
+    counted = (figures.numerator != 0) | (figures.is_whole & np.isnan(figures.denominator))
+    return (counted & ~np.isnan(figures.numerator)) | (figures.denominator > 0)
 
 
 def _build_values(indicator: Indicator, figures: Figures, place: int, division: int) -> dict[str, Any]:

@@ -28,12 +28,14 @@ class Figures:
     """Numerator and denominator `(division,)` in the order of the tree; NaN in `denominator` where the numerator is the value; NaN in `numerator` where there is nothing.
 
     `is_value`: the numerator is already the value (a quantile) and the denominator only says of how many.
+    `is_whole`: each row is the answer of its division, so that a 0 is a value.
     """
 
     numerator: Floats
     denominator: Floats
     note: dict[int, str]
     is_value: bool = False
+    is_whole: bool = False
 
     @property
     def value(self) -> Floats:
@@ -87,7 +89,7 @@ def _ask_computed(source: ComputedSource, question: Question) -> Figures:
     spread = [np.full(len(tree.ids), np.nan), np.zeros(len(tree.ids))]
     for into, values in zip(spread, pair, strict=True):
         into[place[inside]] = values[inside]
-    return Figures(spread[0], spread[1], notes)
+    return Figures(spread[0], spread[1], notes, is_whole=True)
 
 
 def _count_records(source: RecordSource, question: Question, changes: list[DivisionChange]) -> Figures:

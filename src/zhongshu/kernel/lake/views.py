@@ -48,8 +48,8 @@ def build_view(lake: "Lake", table: str, days: Days | None) -> str:
     spec = lake.tables[table]
     scan = build_scan(spec, lake.list_paths(table, days))
     if spec.newest_by:
-        keys = ", ".join(spec.identity)
-        return f"SELECT * FROM ({scan}) QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY {spec.newest_by} DESC) = 1"  # noqa: S608
+        keys = ", ".join(f'"{name}"' for name in spec.identity)
+        return f'SELECT * FROM ({scan}) QUALIFY row_number() OVER (PARTITION BY {keys} ORDER BY "{spec.newest_by}" DESC) = 1'  # noqa: S608
     return scan
 
 

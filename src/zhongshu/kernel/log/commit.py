@@ -32,6 +32,7 @@ class GroupCommitter:
         self._pending_bytes = 0
         self._wake = threading.Condition()
         self._closing = False
+        self._arrived = 0
         self._reader = LogReader(writer.path)
         self._log_bytes = self._reader.figures().bytes
         self._room: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
@@ -98,6 +99,7 @@ class GroupCommitter:
                 self._look()
 
     def _commit(self, group: list[tuple[Submission, int, "Future[Receipt]"]]) -> None:
+        self._arrived = max((entry.received_at_us for item in group for entry in item[0].entries[-1:]), default=self._arrived)
         alive = [item for item in group if item[2].set_running_or_notify_cancel()]
         try:
             receipts = self._writer.append_group([item[0] for item in alive])
@@ -121,7 +123,7 @@ class GroupCommitter:
 
     def _look(self) -> None:
         figures = self._reader.figures()
-        self._writer.forget_keys(time.time_ns() // 1000 - _KEYS_LIVE_US, limit=1000)
+        self._writer.forget_keys(self._arrived - _KEYS_LIVE_US, limit=1000)
         with self._wake:
             self._log_bytes = figures.bytes
             self._give_room()

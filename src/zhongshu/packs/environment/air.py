@@ -72,9 +72,10 @@ class AirStation(Located, Owned, Record):
 class AirIndex(models.Model):
     """The index of one station or area (county, city) for one hour or day, with the concentrations it comes from. Derived: made again whenever readings change.
 
-    `subject` is `station:<id>` or `division:<id>`. `so2` … `o3` are unrounded means in µg/m³ (CO mg/m³), null where invalid; `o3` is the 1-hour mean of an hour and the largest
-    8-hour mean of a day. `means` holds every item of the step tables, `iaqi` the sub-index by pollutant (null NA, absent when not in the programme), `counts` how many hours
-    (8-hour means for `o3_8h`, stations for areas) took part. `aqi` null is NA. `edition` follows the day measured. `start` is the first moment of the interval.
+    `subject` is `station:<id>` or `division:<id>`, `start` the first moment of the interval; `edition` follows the day measured; `aqi` null is NA.
+    `so2` … `o3` are unrounded means in µg/m³ (CO mg/m³), null where invalid; `o3` is the 1-hour mean of an hour and the largest 8-hour mean of a day.
+    `means` holds every item of the step tables, `iaqi` the sub-index by pollutant (null NA, absent when not in the programme),
+    `counts` how many hours (8-hour means for `o3_8h`, stations for areas) took part; `valid_hours` of `expected_hours` hourly values were valid.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -116,6 +117,7 @@ class AirDay(models.Model):
 # what comes in
 
 LOCAL = "local: environment bureau, hourly mean above the day's level-2 limit of GB 3095-2012, table 1"
+STATE = "GB 3095-2012, table 1, level 2"
 
 
 def _limit(limit: float, clear: float, title: str, title_en: str, source: str) -> tuple[Limit, ...]:
@@ -132,10 +134,10 @@ AIR = Feed(
     measures=(
         Measure("a34004-Avg", "PM2.5", "ug/m3", 0, 1000, 0, True, "PM2.5", _limit(75, 70, "PM2.5 超标", "PM2.5 above the limit", LOCAL)),
         Measure("a34002-Avg", "PM10", "ug/m3", 0, 3000, 0, True, "PM10", _limit(150, 140, "PM10 超标", "PM10 above the limit", LOCAL)),
-        Measure("a05024-Avg", "O₃", "ug/m3", 0, 1200, 0, True, "O₃", _limit(200, 190, "臭氧超标", "Ozone above the limit", "GB 3095-2012, table 1, O3 1 h, level 2")),
-        Measure("a21004-Avg", "NO₂", "ug/m3", 0, 1000, 0, False, "NO₂", _limit(200, 190, "NO₂ 超标", "NO₂ above the limit", "GB 3095-2012, table 1, NO2 1 h, level 2")),
-        Measure("a21026-Avg", "SO₂", "ug/m3", 0, 2000, 0, False, "SO₂", _limit(500, 475, "SO₂ 超标", "SO₂ above the limit", "GB 3095-2012, table 1, SO2 1 h, level 2")),
-        Measure("a21005-Avg", "CO", "mg/m3", 0, 100, 1, False, "CO", _limit(10, 9.5, "CO 超标", "CO above the limit", "GB 3095-2012, table 1, CO 1 h, level 2")),
+        Measure("a05024-Avg", "O₃", "ug/m3", 0, 1200, 0, True, "O₃", _limit(200, 190, "臭氧超标", "Ozone above the limit", f"{STATE}, O3 1 h")),
+        Measure("a21004-Avg", "NO₂", "ug/m3", 0, 1000, 0, False, "NO₂", _limit(200, 190, "NO₂ 超标", "NO₂ above the limit", f"{STATE}, NO2 1 h")),
+        Measure("a21026-Avg", "SO₂", "ug/m3", 0, 2000, 0, False, "SO₂", _limit(500, 475, "SO₂ 超标", "SO₂ above the limit", f"{STATE}, SO2 1 h")),
+        Measure("a21005-Avg", "CO", "mg/m3", 0, 100, 1, False, "CO", _limit(10, 9.5, "CO 超标", "CO above the limit", f"{STATE}, CO 1 h")),
         Measure("a01001-Avg", "气温", "Cel", -60, 60, 1, False, "Air temperature"),
         Measure("a01002-Avg", "相对湿度", "%", 0, 100, 0, False, "Relative humidity"),
         Measure("a01006-Avg", "气压", "kPa", 40, 110, 2, False, "Air pressure"),

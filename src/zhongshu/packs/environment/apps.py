@@ -12,4 +12,4 @@ class EnvironmentConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare jobs and indicators; feed, rules and case kinds come with the models."""
-        from . import air_index, air_indicators  # noqa: F401
+        from . import air_indicators, air_job  # noqa: F401

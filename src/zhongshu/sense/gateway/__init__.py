@@ -1,0 +1,1 @@
+"""Where readings come in. Nothing is acknowledged before the log has synced it."""
