@@ -6,6 +6,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from zhongshu.ability.geo import (
     EXTENT,
     PointLayer,

@@ -8,9 +8,11 @@ import pyarrow as pa
 import pytest
 
 from zhongshu.brain.indicator import (
+    IndicatorRun,
     IndicatorValue,
     Question,
     State,
+    compute,
     compute_due,
     compute_indicator,
     computed,
@@ -286,6 +288,25 @@ def test_a_stale_period_is_counted_again(city):
     _run_job()
     assert get_value("test.parts", city[0].pk, day).value == 1.5
     assert [v.value for v in list_series("test.parts", city[0].pk, [day.shift(-1), day])] == [None, 1.5]
+
+
+def test_a_change_during_the_count_is_not_lost(city, monkeypatch):
+    day = (datetime(2026, 11, 1, 16, tzinfo=UTC), datetime(2026, 11, 2, 16, tzinfo=UTC))
+    mark_stale("test.parts", *day)
+    count_figures = compute.count_figures
+
+    def touched_meanwhile(indicator, question):
+        found = count_figures(indicator, question)
+        mark_stale("test.parts", *day)
+        return found
+
+    monkeypatch.setattr(compute, "count_figures", touched_meanwhile)
+    compute_indicator("test.parts", None, Period.parse("2026-11-02"), at=NOW)
+    run = IndicatorRun.objects.get(indicator="test.parts", start=day[0])
+    assert (run.touched, run.counted) == (2, 1)
+    monkeypatch.undo()
+    _run_job()
+    assert IndicatorRun.objects.get(pk=run.pk).counted == 2
 
 
 def test_counting_takes_the_same_few_queries_however_many_divisions(city, django_assert_max_num_queries):

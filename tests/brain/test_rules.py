@@ -97,7 +97,7 @@ def test_every_complete_window_is_evaluated_exactly_once_as_new_and_again_for_ea
         clock += forward * HOUR // 4
         spans = tuple((US0 + h * HOUR // 4, US0 + h * HOUR // 4 + 10) for h in lates)
         before = done_to
-        plan = plan_windows(SUSTAINED, done_to, again, Arrivals(1, clock, spans))
+        plan = plan_windows(SUSTAINED, done_to, again, Arrivals("1", clock, spans))
         seen += plan.new
         done_to, again = plan.done_to, plan.again
         assert len(set(seen)) == len(seen)
@@ -147,7 +147,7 @@ def test_late_readings_raise_what_was_missed_once_and_never_twice(stations):
     with freeze(T0 + dt.timedelta(hours=9)):
         source.append(readings([(1, h, 10.0) for h in range(10)] + [(2, h, 80.0) for h in (0, 2)]))
         run_rule(SUSTAINED, source)
-        RuleProgress.objects.update(done_to=0, position=0)
+        RuleProgress.objects.update(done_to=0, position="")
         source.append(readings([(2, 9.0, 10.0)]))
         run_rule(SUSTAINED, source)
         assert EventSignal.objects.count() == 0

@@ -10,6 +10,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from zhongshu.kernel.place import (
     Crs,
     CrsMismatch,

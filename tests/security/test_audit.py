@@ -7,7 +7,8 @@ from django.db import connection
 
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.record import Actor, change
-from zhongshu.security.audit import HIDDEN, AppendOnly, AuditEntry, AuditSeal, SealKeyMissing, create_entry, seal_due, verify_audit
+from zhongshu.security.audit import HIDDEN, AppendOnly, AuditEntry, AuditSeal, SealKeyMissing, create_entry, list_trail, seal_due, verify_audit
+from zhongshu.security.classify import DataClass
 from zhongshu.security.identity.models import User
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -48,6 +49,18 @@ def test_a_write_leaves_who_why_before_and_after():
     assert (entry.before, entry.after) == ({"name": "江城"}, {"name": "新江城"})
 
 
+def test_the_trail_of_a_record_is_masked_for_its_reader():
+    user = User(username="wang", name="Wang", phone="13812341234", password="!x")
+    with change(ACTOR, "new officer"):
+        user.save()
+    (line,) = list_trail("security.User", str(user.uid), DataClass.INTERNAL)
+    assert (line.by, line.address, line.verb, line.sealed) == ("Li", "", "create", False)
+    assert (line.after["name"], line.after["phone"], line.after["password"]) == ("Wang", "138****1234", "•••")
+    seal_due()
+    (line,) = list_trail("security.User", str(user.uid), DataClass.SENSITIVE)
+    assert (line.after["phone"], line.address, line.sealed) == ("13812341234", "10.0.0.1", True)
+
+
 def test_a_rolled_back_change_leaves_no_entry():
     with pytest.raises(RuntimeError, match="stop"), change(ACTOR, "fails"):
         Division(code="9", name="x", level="town").save()
@@ -79,8 +92,8 @@ def test_a_password_is_never_in_the_trail_only_that_it_changed():
 def test_the_trail_cannot_be_changed_or_removed_through_the_models():
     _write(1)
     entry = AuditEntry.objects.get()
-    writes = (entry.save, entry.delete, AuditEntry.objects.all().delete, lambda: AuditEntry.objects.update(why="x"), lambda: AuditEntry.objects.bulk_update([entry], ["why"]))
-    for write in writes:
+    rows = AuditEntry.objects
+    for write in (entry.save, entry.delete, rows.all().delete, lambda: rows.update(why="x"), lambda: rows.bulk_update([entry], ["why"])):
         with pytest.raises(AppendOnly):
             write()
 
@@ -126,7 +139,8 @@ def test_a_changed_entry_whose_batch_was_hashed_again_is_found():
     for entry in AuditEntry.objects.filter(position__gte=6).order_by("position"):
         running = chain(running, entry)
         _sql("UPDATE security_auditentry SET hash = %s WHERE id = %s", running, entry.pk)
-    assert [(f.kind, f.where) for f in verify_audit().findings][0] == ("changed", 8)
+    found = verify_audit().findings[0]
+    assert (found.kind, found.where) == ("changed", 8)
 
 
 def test_a_removed_entry_is_found():
@@ -147,7 +161,8 @@ def test_a_removed_seal_with_its_entries_is_found():
 def test_an_entry_inserted_without_the_installations_key_is_found_after_sealing():
     _sealed()
     _sql(
-        "INSERT INTO security_auditentry (at, change_uid, by_kind, by_name, by_uid, by_address, why, verb, kind, record_uid, before_json, after_json, count, digest, mark, hash) "
+        "INSERT INTO security_auditentry (at, change_uid, by_kind, by_name, by_uid, by_address, why, verb, kind, record_uid, "
+        "before_json, after_json, count, digest, mark, hash) "
         "VALUES ('2026-01-01 00:00:00', '', 'person', 'Li', '', '', 'x', 'look', '', '', '{}', '{}', 1, '', 'abc', '')"
     )
     assert seal_due() == 1

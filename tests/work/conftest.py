@@ -5,7 +5,6 @@ import uuid
 from dataclasses import dataclass, field
 
 import pytest
-from django.db.models import Q
 
 from zhongshu.brain.fuse import EventRule
 from zhongshu.kernel.event import deliver_due, publish
@@ -13,10 +12,10 @@ from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.record import SYSTEM, change
 from zhongshu.kernel.registry import registry
 from zhongshu.kernel.time import freeze
+from zhongshu.security.access import Role, create_grant
 from zhongshu.security.identity.models import Organisation, User
 from zhongshu.sense.device.models import Product, Thing
 from zhongshu.work.case import CaseKind
-from zhongshu.work.case.rights import RIGHTS
 
 MONDAY = dt.datetime(2026, 11, 23, 1, 0, tzinfo=dt.UTC)  # 9:00 in the city
 
@@ -76,25 +75,8 @@ class City:
             pass
 
 
-class MatrixRights:
-    """Rights as a plain table: person → verbs, within the person's organisation unless it is the centre's."""
-
-    VERBS = {
-        "clerk": {"view", "accept", "assign", "note"},
-        "worker": {"view", "act", "note"},
-        "mate": {"view", "act", "check", "note"},
-        "checker": {"view", "check", "note"},
-        "chief": {"view", "dispatch", "void", "check", "act", "accept", "assign", "note"},
-        "stranger": set(),
-    }
-
-    def may(self, user, verb, case):
-        return verb in self.VERBS.get(user.username, ()) and (user.username in ("chief", "checker") or user.organisation_id == case.organisation_id)
-
-    def filter(self, user, verb):
-        if verb not in self.VERBS.get(user.username, ()):
-            return Q(pk__in=[])
-        return Q() if user.username in ("chief", "checker") else Q(organisation_id=user.organisation_id)
+GRANTS = {"clerk": ["act", "assign"], "worker": ["act"], "mate": ["act", "check"], "checker": ["check"], "chief": ["act", "assign", "check", "dispatch", "void"]}
+EVERYWHERE = ("checker", "chief")
 
 
 @pytest.fixture
@@ -104,18 +86,17 @@ def clock():
 
 
 @pytest.fixture
-def city(transactional_db, clock, monkeypatch) -> City:
-    monkeypatch.setattr(RIGHTS, "_adapter", MatrixRights())
+def city(transactional_db, clock) -> City:
     with change(SYSTEM, "set up a city"):
         division = Division(code="990100", name="江城", level="city")
         division.save()
         town = Division(code="990100001", name="北镇", level="town", parent=division)
         town.save()
-        government = Organisation(code="gov", name="city government", kind="government", division=division)
+        government = Organisation(code="gov", name="city government", kind="government", division=division, left=1, right=6)
         government.save()
-        bureau = Organisation(code="bureau", name="environment bureau", kind="bureau", parent=government, division=division)
+        bureau = Organisation(code="bureau", name="environment bureau", kind="bureau", parent=government, division=division, left=2, right=3)
         bureau.save()
-        street = Organisation(code="street", name="street office", kind="street", parent=government, division=town)
+        street = Organisation(code="street", name="street office", kind="street", parent=government, division=town, left=4, right=5)
         street.save()
         users = {}
         for name in ("clerk", "worker", "mate", "checker", "chief", "stranger"):
@@ -125,4 +106,8 @@ def city(transactional_db, clock, monkeypatch) -> City:
         product.save()
         thing = Thing(external_id="S1", name="station one", product=product, division=town, organisation=bureau, lon=114.3, lat=30.6)
         thing.save()
+    with change(SYSTEM, "rights"):
+        for name, verbs in GRANTS.items():
+            Role(code=name, name=name, verbs={"work.Case": ["view", *verbs]}).save()
+            create_grant(SYSTEM, "test", name, user=users[name], organisation=None if name in EVERYWHERE else bureau)
     return City(division, town, government, bureau, street, users, thing)

@@ -182,7 +182,7 @@ def test_refusals_say_why(city):
     uid, users = str(Case.objects.get().uid), city.users
     for act, user, more, words in (
         ("pass", "checker", {}, "not possible: the case is opened"),
-        ("accept", "worker", {}, "You may not do"),
+        ("accept", "checker", {}, "You may not do"),
         ("return", "clerk", {}, "needs a note"),
         ("dance", "clerk", {}, "There is no act"),
         ("accept", "stranger", {}, "may not see it"),

@@ -12,5 +12,6 @@ class BrainConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare facts, subscribers and jobs of this floor."""
+        from . import jobs  # noqa: F401
         from .fuse import alarms, events  # noqa: F401
         from .indicator import compute  # noqa: F401

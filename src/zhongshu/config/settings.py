@@ -78,6 +78,7 @@ def _database() -> dict[str, object]:
             "NAME": str(HOUSE.path("records.sqlite3")),
             "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
             "CONN_MAX_AGE": None,
+            "TEST": {"NAME": str(HOUSE.path("test-records.sqlite3"))},
         }
     if url.scheme not in ("postgres", "postgresql"):
         raise SettingsError(f"[records] url = {HOUSE.records.url!r} is neither empty (SQLite) nor postgres://user:password@host:port/name")

@@ -4,6 +4,7 @@ from django.urls import path
 
 from .account import views as account
 from .api import views as api
+from .desk import case, search, todo
 from .records import views as records
 from .screen import views as screen
 
@@ -17,7 +18,15 @@ urlpatterns = [
     path("login/code/", account.second_factor, name="second-factor"),
     path("logout/", account.logout, name="logout"),
     path("account/", account.account, name="account"),
+    path("account/password/", account.password, name="account-password"),
+    path("account/second-step/", account.totp, name="account-totp"),
+    path("account/end-sessions/", account.end, name="account-end"),
     path("language/", account.set_language, name="set-language"),
+    path("desk/", todo.desk, name="desk"),
+    path("desk/search/", search.search, name="search"),
+    path("desk/cases/<uuid:uid>/", case.case, name="case"),
+    path("desk/cases/<uuid:uid>/place.geojson", case.case_geojson, name="case-geojson"),
+    path("desk/cases/<uuid:uid>/<slug:name>/", case.act, name="case-act"),
     path("desk/records/<slug:slug>/", records.list_records, name="records"),
     path("desk/records/<slug:slug>/new/", records.create_record, name="record-create"),
     path("desk/records/<slug:slug>/<uuid:uid>/", records.show_record, name="record"),

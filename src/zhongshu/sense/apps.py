@@ -12,4 +12,5 @@ class SenseConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare the facts of this floor."""
-        from .observe import events  # noqa: F401
+        from .device import publish  # noqa: F401
+        from .observe import band, events, facts  # noqa: F401

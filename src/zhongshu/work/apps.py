@@ -12,4 +12,4 @@ class WorkConfig(AppConfig):
 
     def ready(self) -> None:
         """Declare facts, subscribers and jobs of this floor."""
-        from .case import deadline, events, incoming  # noqa: F401
+        from .case import deadline, events, figures, incoming, rights  # noqa: F401

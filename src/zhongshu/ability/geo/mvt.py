@@ -101,7 +101,7 @@ def _encode_geometry(shape: Any) -> tuple[int, bytes]:
 
 
 def _path(xy: NDArray[np.int64], cursor: NDArray[np.int64], close: bool) -> U64:
-    steps = np.diff(np.vstack([cursor, xy]), axis=0)
+    steps = xy - np.vstack([cursor, xy[:-1]])
     zig = _zigzag(steps.ravel())
     head = np.array([9], np.uint64)
     line = np.array([((len(xy) - 1) << 3) | 2], np.uint64)

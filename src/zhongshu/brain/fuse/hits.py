@@ -94,13 +94,14 @@ def _signal_of(rule: Rule, hit: RuleHit, where: dict[str, Any]) -> Signal:
 
 
 def _write_late(rule: Rule, late: Sequence[Evaluation]) -> int:
-    """A window of the past that is raised late is over already, unless a later window of the same stream is still flagged (it clears with that one)."""
+    """A window of the past that is raised late is over already, unless it reaches into one that is still flagged: then it clears with that one."""
     taken = _take(rule, [hit for evaluation in late for hit in evaluation.hits])
-    if taken:
-        going = _list_going(rule) - {(hit.stream, hit.window_start) for hit in taken}
-        for hit in taken:
-            if not any(stream == hit.stream and start > hit.window_start for stream, start in going):
-                clear_signal(hit.key, to_datetime(hit.window_end))
+    going = _list_going(rule) - {(hit.stream, hit.window_start) for hit in taken}
+    for hit in sorted(taken, key=lambda hit: -hit.window_start):
+        if any(stream == hit.stream and hit.window_start < start <= hit.window_end for stream, start in going):
+            going.add((hit.stream, hit.window_start))
+        else:
+            clear_signal(hit.key, to_datetime(hit.window_end))
     return len(taken)
 
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import F, Q
 
 from zhongshu.kernel.event import Offset
 from zhongshu.kernel.job import JobRun, job
@@ -39,13 +39,14 @@ def compute_indicator(name: str, divisions: Sequence[int] | None, period: Period
         raise ValueError(f"{name} is counted by {', '.join(indicator.periods)}, not by {period.unit}")
     moment = at or now()
     question = _build_question(indicator, period, moment)
+    key: dict[str, Any] = {"indicator": name, "version": indicator.version, "unit": period.unit, "start": question.start}
+    touched = IndicatorRun.objects.filter(**key).values_list("touched", flat=True).first() or 0
     figures = count_figures(indicator, question)
     inputs = _digest(indicator, question.tree, figures)
     with transaction():
         written = _store(indicator, question, figures, inputs, divisions)
         if divisions is None:
-            key: dict[str, Any] = {"indicator": name, "version": indicator.version, "unit": period.unit, "start": question.start}
-            IndicatorRun.objects.update_or_create(**key, defaults={"computed_at": moment, "inputs": inputs, "stale": False})
+            IndicatorRun.objects.update_or_create(**key, defaults={"computed_at": moment, "inputs": inputs, "counted": touched})
     return written
 
 
@@ -55,18 +56,18 @@ def mark_stale(name: str, start: datetime, end: datetime) -> int:
     Call it where a derived table was written for a stretch of the past: readings that came late are counted too.
     """
     indicator: Indicator = registry.get("indicator", name)
-    zone, made = settings.TIME_ZONE, []
+    zone, marked = settings.TIME_ZONE, 0
     for unit in indicator.periods:
-        period = Period.of(start, unit, zone)
+        period, starts = Period.of(start, unit, zone), []
         while period.start_us(zone) < to_us(end):
-            moment = to_datetime(period.start_us(zone))
-            made.append(IndicatorRun(indicator=name, version=indicator.version, unit=unit, start=moment, stale=True))
+            starts.append(to_datetime(period.start_us(zone)))
             period = period.shift(1)
-    with transaction():
-        IndicatorRun.objects.bulk_create(
-            made, batch_size=BATCH, update_conflicts=True, unique_fields=["indicator", "version", "unit", "start"], update_fields=["stale"]
-        )
-    return len(made)
+        key = {"indicator": name, "version": indicator.version, "unit": unit}
+        with transaction():
+            IndicatorRun.objects.bulk_create([IndicatorRun(**key, start=at) for at in starts], batch_size=BATCH, ignore_conflicts=True)
+            IndicatorRun.objects.filter(**key, start__gte=starts[0], start__lte=starts[-1]).update(touched=F("touched") + 1)
+        marked += len(starts)
+    return marked
 
 
 @job("brain.indicator.compute", every="5 min")
@@ -108,7 +109,7 @@ def _is_stock(indicator: Indicator) -> bool:
 
 
 def _list_stale(indicator: Indicator) -> Iterable[Period]:
-    rows = IndicatorRun.objects.filter(indicator=indicator.name, version=indicator.version, stale=True, unit__in=indicator.periods)
+    rows = IndicatorRun.objects.filter(indicator=indicator.name, version=indicator.version, touched__gt=F("counted"), unit__in=indicator.periods)
     return [Period.of(run.start, next(u for u in indicator.periods if u == run.unit), settings.TIME_ZONE) for run in rows]
 
 

@@ -34,7 +34,10 @@ class IndicatorValue(models.Model):
 
 
 class IndicatorRun(models.Model):
-    """When an indicator was last counted for a period; `stale` asks the job to count it again."""
+    """When an indicator was last counted for a period.
+
+    `touched` goes up whenever its inputs were said to have changed; `counted` is what it was when counting began, so that a change during the count is not lost.
+    """
 
     id = models.BigAutoField(primary_key=True)
     indicator = models.CharField(max_length=100)
@@ -43,7 +46,8 @@ class IndicatorRun(models.Model):
     start = models.DateTimeField()
     computed_at = models.DateTimeField(null=True)
     inputs = models.CharField(max_length=32, blank=True)
-    stale = models.BooleanField(default=False, db_index=True)
+    touched = models.PositiveIntegerField(default=0)
+    counted = models.PositiveIntegerField(default=0)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["indicator", "version", "unit", "start"], name="brain_indicator_run_once")]

@@ -13,6 +13,6 @@ class RuleProgress(models.Model):
 
     rule = models.CharField(max_length=120, primary_key=True)
     done_to = models.BigIntegerField(default=0)
-    position = models.BigIntegerField(default=0)
+    position = models.CharField(max_length=120, blank=True)
     again = models.JSONField(default=list)
     noted_at = models.DateTimeField(auto_now=True)

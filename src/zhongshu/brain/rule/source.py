@@ -21,7 +21,7 @@ Span = tuple[int, int]
 class Arrivals:
     """What came in after some position: the new `position`, `complete_to` (µs UTC; earlier phenomenon times are taken as complete), and the spans of phenomenon time the new readings lie in."""
 
-    position: int
+    position: str
     complete_to: int
     spans: tuple[Span, ...]
 
@@ -42,8 +42,8 @@ class WindowSource(Protocol):
     def list_streams(self, feed: str, measures: tuple[str, ...]) -> StreamTable:
         """Return the streams of a feed (product code), of these measures only where some are given."""
 
-    def list_arrivals(self, after: int) -> Arrivals:
-        """Return what arrived after a position (0: from the beginning, without spans)."""
+    def list_arrivals(self, after: str) -> Arrivals:
+        """Return what arrived after a position; "" asks for the present position, without spans."""
 
     def read(self, streams: NDArray[np.int64], start: int, end: int) -> pa.Table:
         """Return readings with the schema `READINGS` of these streams, `start` ≤ t < `end`, one row per identity, in any order."""
@@ -66,12 +66,12 @@ class TableSource:
         keep &= self.feed in ("", feed)
         return StreamTable(self.streams.ordinal[keep], self.streams.measure[keep], self.streams.thing[keep])
 
-    def list_arrivals(self, after: int) -> Arrivals:
-        """Return the batches after number `after`; complete is what lies `lateness_us` before the latest reading."""
+    def list_arrivals(self, after: str) -> Arrivals:
+        """Return the batches after the first `after`; complete is what lies `lateness_us` before the latest reading."""
         latest = [pc.max(batch["t"]).as_py() for batch in self._batches if batch.num_rows]
-        new = [batch["t"] for batch in self._batches[after:] if batch.num_rows] if after else []
+        new = [batch["t"] for batch in self._batches[int(after) :] if batch.num_rows] if after else []
         spans = build_spans(np.concatenate([t.to_numpy() for t in new])) if new else ()
-        return Arrivals(len(self._batches), max(latest, default=0) - self.lateness_us, spans)
+        return Arrivals(str(len(self._batches)), max(latest, default=0) - self.lateness_us, spans)
 
     def read(self, streams: NDArray[np.int64], start: int, end: int) -> pa.Table:
         """Return the readings of these streams and this span."""

@@ -15,15 +15,20 @@ from zhongshu.ops.supervise import supervise
 from zhongshu.ops.worker import run_worker
 from zhongshu.sense.gateway.broker import run_broker
 from zhongshu.sense.gateway.process import run_gateway
-from zhongshu.sense.pipeline.process import run_pipeline
+from zhongshu.sense.pipeline import PipelineSettings, run
 
 __all__ = ["command", "list_processes"]
+
+
+def _run_pipeline(house: House, stop: threading.Event) -> None:
+    run(PipelineSettings(house.home, house.city.zone), stop)
+
 
 PROCESSES: dict[str, Callable[[House, threading.Event], None]] = {
     "broker": run_broker,
     "web": run_web,
     "gateway": run_gateway,
-    "pipeline": run_pipeline,
+    "pipeline": _run_pipeline,
     "worker": lambda house, stop: run_worker(stop),
 }
 

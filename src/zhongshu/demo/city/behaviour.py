@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -55,7 +56,7 @@ _SALT = {"outage": 101, "missing": 102, "stuck": 103, "drift": 104}
 
 def _mix(*parts: int | U64 | Ints) -> U64:
     """Hash of integers, broadcast together (SplitMix64 finaliser; Steele, Lea and Flood 2014)."""
-    state = np.uint64(0x9E3779B97F4A7C15)
+    state: Any = np.uint64(0x9E3779B97F4A7C15)
     with np.errstate(over="ignore"):
         for part in parts:
             z = (np.asarray(part).astype(np.uint64) + state) * np.uint64(0x9E3779B97F4A7C15)

@@ -14,7 +14,7 @@ from .land import Land, build_land
 from .names import CITY, COUNTIES, NamePool
 from .people import Organisation, Person, Post, build_organisations, build_people
 from .streets import build_buildings, build_streets
-from .things import build_streams, build_things
+from .things import build_streams, build_things, check_size
 
 __all__ = ["City", "build_city"]
 
@@ -44,7 +44,8 @@ class City:
 
 
 def build_city(seed: int = 1, things: int = 1000) -> City:
-    """Build the city; equal arguments give equal tables. ``things`` from 100 to 1,000,000."""
+    """Build the city; equal arguments give equal tables. ``things`` from 100 to 1,000,000, else ``ValueError``."""
+    check_size(things)
     land = build_land(seed)
     divisions, cell_codes, towns = _build_divisions(seed, land)
     streets = build_streets(seed, land)
@@ -74,7 +75,8 @@ def _build_divisions(seed: int, land: Land) -> tuple[pa.Table, NDArray[np.object
     for v, code in enumerate(village_codes):
         zh, en = pool.take()
         community = np.median(land.spacing[land.village == v]) <= 450
-        rows.append((code, town_codes[land.village_town[v]], "village", zh + ("社区" if community else "村"), en + (" Community" if community else " Village")))  # fmt: skip
+        zh, en = (zh + "社区", f"{en} Community") if community else (zh + "村", f"{en} Village")
+        rows.append((code, town_codes[land.village_town[v]], "village", zh, en))
     cell_codes = _number_cells(land, village_codes)
     names = {row[0]: row[3:] for row in rows}
     for code in cell_codes:

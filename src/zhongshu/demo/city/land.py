@@ -8,6 +8,7 @@ villages towns, towns counties and counties the city exactly.
 from __future__ import annotations
 
 import heapq
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -72,7 +73,8 @@ def _inside(xy: Floats, seed: int) -> NDArray[np.bool_]:
     """Whether a point lies within the city's ragged limit."""
     turn = np.arctan2(xy[:, 1], xy[:, 0])
     phase = np.random.default_rng([seed, 7]).uniform(0, 2 * np.pi, 4)
-    limit = 37_000 * (1 + sum(a * np.sin(k * turn + p) for a, k, p in zip((0.10, 0.08, 0.05, 0.03), (2, 3, 5, 9), phase, strict=True)))
+    waves = zip((0.10, 0.08, 0.05, 0.03), (2, 3, 5, 9), phase, strict=True)
+    limit = 37_000 * (1 + sum(a * np.sin(k * turn + p) for a, k, p in waves))
     return np.asarray(np.hypot(xy[:, 0], xy[:, 1] * 1.15) < limit)
 
 
@@ -110,8 +112,8 @@ def _seeds(seed: int, towns: Floats) -> Floats:
     free = np.concatenate(grids)
     lines = [_lined(river, towns), _lined(ring, towns)]
     away = np.min([shapely.distance(shapely.LineString(line), shapely.points(free)) for line in (river, ring)], axis=0)
-    size = _spacing(free, towns)
-    free = free[away > np.minimum(size, 1000) * 0.45 + size * 0.35]
+    pitch = _spacing(free, towns)
+    free = free[away > np.minimum(pitch, 1000) * 0.45 + pitch * 0.35]
     ring_pairs = lines[1][np.abs(lines[1][:, 1] - compute_river(lines[1][:, 0])) > 450]
     seeds = np.concatenate([free, lines[0], ring_pairs])
     order = np.lexsort((seeds[:, 0], -np.round(seeds[:, 1], -2)))
@@ -216,7 +218,7 @@ def _bend(
     forward = a == ends[edge, 0]
     starts = np.searchsorted(face, np.arange(len(faces) + 1))
     rings = []
-    for lo, hi in zip(starts[:-1], starts[1:], strict=True):
+    for lo, hi in itertools.pairwise(starts):
         parts = [lines[edge[i]][:-1] if forward[i] else lines[edge[i]][:0:-1] for i in range(lo, hi)]
         rings.append(np.concatenate([*parts, parts[0][:1]]))
     return sides, ends, lines, rings
@@ -262,7 +264,7 @@ def _spread_out(rng: np.random.Generator, members: Ints, seeds: Floats, spacing:
     scale = np.sqrt(spacing[members])
     while len(chosen) < min(count, len(members)):
         far = np.min([np.hypot(*(seeds[members] - seeds[c]).T) for c in chosen], axis=0) / scale
-        weight = far**3
+        weight = far**3 * np.clip(1600 / spacing[members], 1.0, 4.0)  # rather in a market town than between two
         chosen.append(int(members[rng.choice(len(members), p=weight / weight.sum())]))
     return chosen
 

@@ -1,5 +1,6 @@
 """Invented names of the demonstration city: places, streets, firms and people. Nobody and nowhere real is meant."""
 
+# ruff: noqa: SIM905   word lists are easier to read and to change as text
 from __future__ import annotations
 
 import numpy as np

@@ -64,8 +64,8 @@ def render_svg(city: City, width: int = 1600, height: int = 1000, metres: float 
         x, y = (row["lon"] - west) * np.cos(np.radians(28.4)) * scale, (north - row["lat"]) * scale
         size = 3.5 if row["kind"] == "air" else 1.2
         body.append(f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colours.get(row["kind"], "#333355")}" fill-opacity="0.8"/>')
-    for i in np.flatnonzero(np.isin(level, ["county"] if not fine else ["town"])):
-        row = city.divisions.slice(int(i), 1).to_pylist()[0]
+    for n in np.flatnonzero(np.isin(level, ["county"] if not fine else ["town"])):
+        row = city.divisions.slice(int(n), 1).to_pylist()[0]
         x, y = (row["lon"] - west) * np.cos(np.radians(28.4)) * scale, (north - row["lat"]) * scale
         body.append(f'<text x="{x:.0f}" y="{y:.0f}" font-size="17" text-anchor="middle" fill="#40263a">{row["name_zh"]}</text>')
     return f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}">{"".join(body)}</svg>'

@@ -68,18 +68,18 @@ def _list_strokes(land: Land) -> list[tuple[Any, float]]:
     urban = np.flatnonzero((pitch <= 450) & ~bank & (lengths > 60))
     at_node: dict[int, list[int]] = defaultdict(list)
     heading: dict[tuple[int, int], NDArray[np.float64]] = {}
-    for e in urban:
+    for e in urban.tolist():
         xy = shapely.get_coordinates(land.line_metres[e])
         for node, step in ((int(land.edge_nodes[e, 0]), xy[1] - xy[0]), (int(land.edge_nodes[e, 1]), xy[-2] - xy[-1])):
-            at_node[node].append(int(e))
-            heading[int(e), node] = step / np.hypot(*step)
+            at_node[node].append(e)
+            heading[e, node] = step / np.hypot(*step)
     onward = _pair_straight(at_node, heading)
     strokes = []
     seen: set[int] = set()
     for e in urban.tolist():
         if e in seen:
             continue
-        chain = [e]
+        chain: list[int] = [e]
         seen.add(e)
         for side in (0, 1):
             edge, node = e, int(land.edge_nodes[e, side])
@@ -124,11 +124,13 @@ def build_buildings(seed: int, land: Land, streets: pa.Table, count: int) -> pa.
     size = np.minimum(room / side, 70.0)[:, None] * rng.uniform(0.35, 0.78, (len(cell), 2))
     turn = _block_angles(land)[cell] + rng.normal(0, np.where(land.spacing[cell] > 450, 0.5, 0.03))
     cos, sin = np.cos(turn), np.sin(turn)
-    centre = land.centre[cell] + np.stack([u[:, 0] * cos - u[:, 1] * sin, u[:, 0] * sin + u[:, 1] * cos], axis=1) * room[:, None]
+    spread = np.stack([u[:, 0] * cos - u[:, 1] * sin, u[:, 0] * sin + u[:, 1] * cos], axis=1)
+    centre = land.centre[cell] + spread * room[:, None]
     chosen = np.sort(rng.permutation(len(cell))[: min(int(count * 1.3), len(cell))])
     cell, size, centre, cos, sin = cell[chosen], size[chosen], centre[chosen], cos[chosen], sin[chosen]
     corner = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) / 2 * size[:, None, :]
-    turned = np.stack([corner[..., 0] * cos[:, None] - corner[..., 1] * sin[:, None], corner[..., 0] * sin[:, None] + corner[..., 1] * cos[:, None]], axis=-1)  # fmt: skip
+    across, up = corner[..., 0], corner[..., 1]
+    turned = np.stack([across * cos[:, None] - up * sin[:, None], across * sin[:, None] + up * cos[:, None]], axis=-1)
     shapes = shapely.polygons(to_lonlat(centre[:, None, :] + turned))
     shapely.prepare(land.polygons)
     fits = np.flatnonzero(shapely.contains_properly(land.polygons[cell], shapes))[:count]
@@ -138,7 +140,8 @@ def build_buildings(seed: int, land: Land, streets: pa.Table, count: int) -> pa.
     nearest = shapely.STRtree(lines).query_nearest(points, all_matches=False)[1]
     along = shapely.line_locate_point(shapely.get_geometry(lines[nearest], 0), points) * 110_800
     number = (along / 12).astype(np.int64) * 2 + 1 + (place[:, 0] * 1e5).astype(np.int64) % 2
-    floors = np.maximum(1, rng.gamma(3.0, np.select([land.spacing[cell] <= 300, land.spacing[cell] <= 450], [4.6, 2.4], 0.8))).astype(np.int64)
+    height = np.select([land.spacing[cell] <= 300, land.spacing[cell] <= 450], [4.6, 2.4], 0.8)
+    floors = np.maximum(1, rng.gamma(3.0, height)).astype(np.int64)
     uses = np.array(["housing", "office", "shop", "school", "hospital", "factory"])
     use = uses[rng.choice(6, len(cell), p=[0.68, 0.1, 0.12, 0.04, 0.01, 0.05])]
     names = np.array(streets["name_zh"].to_pylist(), dtype=object)

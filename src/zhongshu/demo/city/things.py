@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ...kernel.place import PolygonIndex
 from .land import Land, compute_river, to_lonlat, warp
 
-__all__ = ["KINDS", "Kind", "Property", "build_streams", "build_things"]
+__all__ = ["KINDS", "Kind", "Property", "build_streams", "build_things", "check_size"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,14 +102,19 @@ def _count_kinds(things: int) -> NDArray[np.int64]:
     return counts
 
 
+def check_size(things: int) -> None:
+    """Raise ``ValueError`` when the city cannot hold so many or so few things."""
+    if not 100 <= things <= 1_000_000:
+        raise ValueError(f"The city takes 100 to 1,000,000 things, not {things}.")
+
+
 def build_things(seed: int, land: Land, cell_codes: NDArray[np.object_], things: int) -> pa.Table:
     """Devices as ``(thing, external_id, kind, subkind, name_zh, name_en, lon, lat, cell, cell_code, density, transport,
     client, topic, organisation_code, installed_on)``, in order of kind; exactly ``things`` rows (at least 100).
 
     ``external_id`` is ``hj212:<MN>`` for stations on TCP and ``mqtt:<client>`` for the rest; ``topic`` is null on TCP.
     """
-    if not 100 <= things <= 1_000_000:
-        raise ValueError(f"The city takes 100 to 1,000,000 things, not {things}.")
+    check_size(things)
     rng = np.random.default_rng([seed, 31])
     counts = _count_kinds(things)
     kind = np.repeat(np.arange(len(KINDS)), counts)

@@ -101,17 +101,20 @@ class GroupCommitter:
     def _commit(self, group: list[tuple[Submission, int, "Future[Receipt]"]]) -> None:
         self._arrived = max((entry.received_at_us for item in group for entry in item[0].entries[-1:]), default=self._arrived)
         alive = [item for item in group if item[2].set_running_or_notify_cancel()]
+        failure: Exception | None = None
+        receipts: list[Receipt] = []
         try:
             receipts = self._writer.append_group([item[0] for item in alive])
         except Exception as error:
-            for _, _, future in alive:
-                future.set_exception(error)
-        else:
-            for (_, _, future), receipt in zip(alive, receipts, strict=True):
-                future.set_result(receipt)
+            failure = error
         with self._wake:
             self._pending_bytes -= sum(item[1] for item in group)
             self._give_room()
+        for place, (_, _, future) in enumerate(alive):
+            if failure is not None:
+                future.set_exception(failure)
+            else:
+                future.set_result(receipts[place])
 
     def _give_room(self) -> None:
         if self._log_bytes > self._max_log and not self._closing:

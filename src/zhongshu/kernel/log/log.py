@@ -52,10 +52,14 @@ class LogEntry:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """Entries that belong together. `key` (an idempotency key or a protocol message id, with its source) makes a repetition within 24 h a no-op."""
+    """Entries that belong together. `key` (an idempotency key or a protocol message id, with its source) makes a repetition within 24 h a no-op.
+
+    `notes` are further keys noted as seen in the same transaction: of the many messages that one entry holds. Whoever hands them in asks `LogReader.find_seen` first.
+    """
 
     entries: Sequence[Entry]
     key: str | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +154,9 @@ class LogWriter:
             if known is not None and known[0] > at - _DAY_US:
                 return Receipt(_last_seq(self.connection), repeated=True)
             self.connection.execute("INSERT OR REPLACE INTO seen (key, at) VALUES (?, ?)", (submission.key, at))
+        if submission.notes and submission.entries:
+            at = submission.entries[0].received_at_us
+            self.connection.executemany("INSERT OR REPLACE INTO seen (key, at) VALUES (?, ?)", [(note, at) for note in submission.notes])
         seq = 0
         for entry in submission.entries:
             seq = self.connection.execute(_INSERT, (entry.kind, entry.received_at_us, entry.source, entry.body)).lastrowid or 0
@@ -188,6 +195,16 @@ class LogReader:
             rows.close()
         except sqlite3.Error as error:
             raise LogError(f"the log {self.path} cannot be read: {error}") from error
+        return found
+
+    def find_seen(self, keys: Sequence[str], at_us: int) -> set[str]:
+        """Return those of `keys` that were committed within the 24 h before `at_us`."""
+        found: set[str] = set()
+        for start in range(0, len(keys), 500):
+            part = keys[start : start + 500]
+            marks = ",".join("?" * len(part))
+            rows = self._connection.execute(f"SELECT key FROM seen WHERE at > ? AND key IN ({marks})", (at_us - _DAY_US, *part))  # noqa: S608 only marks
+            found.update(row[0] for row in rows)
         return found
 
     def trim(self, upto: int, step: int = 200) -> int:

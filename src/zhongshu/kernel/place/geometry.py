@@ -60,23 +60,24 @@ def parse_geojson(
 
     Raises :class:`GeometryError`: not JSON, unknown type, too many vertices, positions outside lon/lat, empty.
     """
+    node: Any = source
     if isinstance(source, str | bytes):
         if len(source) > max_bytes:
             raise GeometryError(f"The shape has {len(source)} bytes; at most {max_bytes} are taken.")
         try:
-            source = json.loads(source)
+            node = json.loads(source)
         except (ValueError, RecursionError) as error:
             raise GeometryError(f"This is not JSON: {error}.") from None
-    if isinstance(source, Mapping) and source.get("type") == "Feature":
-        source = source.get("geometry")
-    if not isinstance(source, Mapping):
+    if isinstance(node, Mapping) and node.get("type") == "Feature":
+        node = node.get("geometry")
+    if not isinstance(node, Mapping):
         raise GeometryError("A GeoJSON geometry or Feature is expected.")
-    kind = source.get("type")
+    kind = node.get("type")
     if kind not in _DEPTH:
         raise GeometryError(f"Geometry type {kind!r} is not taken; use one of {', '.join(_DEPTH)}.")
-    _check_coordinates(source.get("coordinates"), _DEPTH[kind], [max_vertices])
+    _check_coordinates(node.get("coordinates"), _DEPTH[kind], [max_vertices])
     try:
-        shape = shapely.geometry.shape(source)
+        shape = shapely.geometry.shape(node)
     except (ValueError, TypeError, shapely.errors.ShapelyError) as error:
         raise GeometryError(f"The {kind} cannot be built: {error}.") from None
     return _check_shape(shape)

@@ -44,6 +44,7 @@ class FrozenClock:
         self._us = to_us(at)
 
     def __call__(self) -> int:
+        """Where it stands, microseconds since 1970 UTC."""
         return self._us
 
     def move(self, by: dt.timedelta) -> None:

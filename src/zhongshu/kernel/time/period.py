@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import functools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,11 +11,9 @@ from enum import StrEnum
 from zoneinfo import ZoneInfo
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import ArrayLike, NDArray
 
-from .clock import to_us
+from .clock import to_datetime, to_us
 
 __all__ = ["Period", "PeriodUnit", "civil_day", "compute_ordinals", "to_civil_us"]
 
@@ -44,10 +43,46 @@ _FORMS: dict[PeriodUnit, str] = {
 }
 
 
+@functools.lru_cache(maxsize=4096)
+def _list_offsets(zone: str, year: int) -> tuple[list[int], list[int]]:
+    """Moments (µs UTC) of a year from which an offset from UTC (µs) holds; the first is the start of the year."""
+    info = ZoneInfo(zone)
+
+    def offset(us: int) -> int:
+        shift = to_datetime(us).astimezone(info).utcoffset() or dt.timedelta(0)
+        return shift // dt.timedelta(microseconds=1)
+
+    start, end = (to_us(dt.datetime(y, 1, 1, tzinfo=dt.UTC)) for y in (year, year + 1))
+    moments, offsets = [start], [offset(start)]
+    for day in range(start, end, _DAY_US):
+        low, high = day, min(day + _DAY_US, end - 1)
+        after = offset(high)
+        if after == offsets[-1]:
+            continue
+        while high - low > 1_000_000:
+            middle = (low + high) // 2_000_000 * 1_000_000
+            low, high = (low, middle) if offset(middle) == after else (middle, high)
+        moments.append(high)
+        offsets.append(after)
+    return moments, offsets
+
+
 def to_civil_us(us: ArrayLike, zone: str) -> NDArray[np.int64]:
-    """Local wall-clock microseconds (as if 1970 were local) of µs UTC, any length."""
-    instants = pa.array(np.atleast_1d(np.asarray(us, dtype=np.int64))).cast(pa.timestamp("us", tz=zone))
-    return np.asarray(pc.local_timestamp(instants).cast(pa.int64()))
+    """Local wall-clock microseconds (as if 1970 were local) of µs UTC, any length.
+
+    By the zone database's rules, also after 2037, where Arrow's own conversion leaves summer time out. Moments outside
+    the years 1900-2199 take the offset of the nearest of these years.
+    """
+    moments = np.atleast_1d(np.asarray(us, dtype=np.int64))
+    if not len(moments):
+        return moments
+    first, last = (int(np.clip(1970 + edge // (31_556_952 * 10**6), 1900, 2199)) for edge in (moments.min(), moments.max()))
+    years = [_list_offsets(zone, year) for year in range(max(first - 1, 1900), min(last + 1, 2199) + 1)]
+    turns = np.array([at for year in years for at in year[0]], dtype=np.int64)
+    offsets = np.array([shift for year in years for shift in year[1]], dtype=np.int64)
+    if (offsets == offsets[0]).all():
+        return np.asarray(moments + offsets[0])
+    return np.asarray(moments + offsets[np.maximum(np.searchsorted(turns, moments, side="right") - 1, 0)])
 
 
 def civil_day(us: ArrayLike, zone: str) -> NDArray[np.datetime64]:
@@ -192,7 +227,7 @@ def _parse_ordinal(unit: PeriodUnit, parts: list[int]) -> int:
     elif unit == PeriodUnit.QUARTER:
         day = dt.date(parts[0], parts[1] * 3 - 2, 1)
     else:
-        day = dt.date(*(parts[:3] + [1, 1, 1])[:3]) if len(parts) < 3 else dt.date(*parts[:3])
+        day = dt.date(*[*parts[:3], 1, 1][:3])
     if unit == PeriodUnit.HOUR:
         if parts[3] > 23:
             raise ValueError("hours run from 00 to 23")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pint
@@ -72,7 +73,8 @@ def _linear(source: str, target: str) -> tuple[float, float]:
     if source == target:
         return 1.0, 0.0
     registry = _registry()
-    a, b = (registry.Quantity(get_unit(code).pint) for code in (source, target))
+    a: Any = registry.Quantity(get_unit(source).pint)
+    b: Any = registry.Quantity(get_unit(target).pint)
     if a.dimensionless:
         return float(a.to("dimensionless").m / b.to("dimensionless").m), 0.0
     zero = float(registry.Quantity(0.0, a.units).to(b.units).m)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from zhongshu.brain.indicator import list_indicators, mark_stale
+from zhongshu.brain.indicator import ComputedSource, list_indicators, mark_stale
 from zhongshu.kernel.lake import Lake
 from zhongshu.kernel.place.models import Division, DivisionLevel
 from zhongshu.kernel.record import transaction
@@ -215,5 +215,6 @@ def _store(rows: list[AirIndex], start: datetime, end: datetime) -> int:
         touched = [row.start for row in (*fresh, *gone)]
         if touched:
             for indicator in list_indicators("environment.air_"):
-                mark_stale(indicator.name, min(touched), max(touched) + timedelta(hours=1))
+                if isinstance(indicator.counts, ComputedSource):
+                    mark_stale(indicator.name, min(touched), max(touched) + timedelta(hours=1))
     return len(touched)

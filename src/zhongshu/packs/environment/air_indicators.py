@@ -7,13 +7,16 @@ import pyarrow as pa
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils.translation import gettext_lazy as _
 
-from zhongshu.brain.indicator import Question, computed
+from zhongshu.brain.fuse.models import CityEvent
+from zhongshu.brain.indicator import Question, computed, count, share
 from zhongshu.kernel.time import PeriodUnit
+from zhongshu.work.case import CaseState
+from zhongshu.work.case.models import Case
 
-from .air import AirIndex, AirStation
+from .air import POLLUTION_CASE, POLLUTION_EVENT, AirIndex, AirStation
 from .codes import AirScale
 
-__all__ = ["AQI", "CAPTURE", "GOOD_DAYS", "ONLINE", "PM25"]
+__all__ = ["AQI", "CAPTURE", "CASES_IN_TIME", "EVENTS", "GOOD_DAYS", "ONLINE", "PM25"]
 
 
 def _days(question: Question) -> QuerySet[AirIndex]:
@@ -143,6 +146,32 @@ def ONLINE(question: Question) -> pa.Table:
     stations = AirStation.objects.filter(Q(closed_on__isnull=True) | Q(closed_on__gt=question.first_on), thing__isnull=False, division__isnull=False)
     due = stations.filter(Q(opened_on__lte=question.first_on) | Q(opened_on__isnull=True)).values_list("pk", "division_id", "opened_on")
     return _table([(d, float(heard.get(pk, 0) * 6 >= hours * 5), 1.0) for pk, d, opened in due if opened is not None or pk in heard])
+
+
+CASES_IN_TIME = share(
+    "environment.air_cases_in_time",
+    of=Case,
+    where={"overdue": False},
+    among={"kind": POLLUTION_CASE.name, "state": CaseState.CLOSED.value},
+    at="closed_at",
+    label=_("Pollution cases closed in time"),
+    periods=["day", "month", "year"],
+    target=">= 0.95",
+    warn=">= 0.8",
+    source="local: environment bureau",
+    about=_("Cases closed within their limit among all that were closed in the period."),
+)
+
+EVENTS = count(
+    "environment.air_pollution_events",
+    of=CityEvent,
+    where={"kind": POLLUTION_EVENT.kind, "historical": False},
+    at="started_at",
+    label=_("Air pollution events"),
+    periods=["day", "month", "year"],
+    better="low",
+    about=_("Events that began in the period; those found in old data do not count."),
+)
 
 
 def _count_due_hours(start: datetime, end: datetime) -> int:

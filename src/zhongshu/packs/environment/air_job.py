@@ -12,16 +12,18 @@ from zhongshu.kernel.lake import Lake
 from zhongshu.kernel.record import transaction
 from zhongshu.kernel.time import Period, PeriodUnit, civil_day, now_us
 
-from .air import AirDay
+from .air import AirDay, AirStation
 from .air_hours import StationRow, list_stations
 from .air_index import compute_air_index, list_areas
 
 __all__ = ["compute_touched_days", "update_air_index"]
 
 CHUNK_DAYS = 31
+CHUNK_ROWS = 100_000
+"""Rows of one computation, one write transaction: so many that a station network of any size takes seconds."""
 
 
-@job("environment.air.index", every="5 min")
+@job("environment.air.index", every="1 min")
 def update_air_index(run: JobRun) -> dict[str, int]:
     """Compute the index of every day that was touched since the last run."""
     lake = Lake(settings.HOUSE.path("lake"), settings.TIME_ZONE, check=False)
@@ -35,13 +37,14 @@ def compute_touched_days(lake: Lake, run: JobRun | None = None) -> dict[str, int
     """Compute every day whose readings, stations or divisions changed; return how many days and rows that were.
 
     A day is touched when the list of its files is another (readings, late readings, corrections), when it has ended, or when what stations count for has changed.
-    The day after goes along, because running means of 24 hours reach into it.
+    The day after goes along, because running means of 24 hours reach into it. The newest days come first: somebody waits for them.
     """
     digests = _list_digests(lake)
     known = dict(AirDay.objects.values_list("day", "digest"))
     touched = {day for day, digest in digests.items() if known.get(day) != digest}
     wanted = sorted(touched | {day + timedelta(days=1) for day in touched if day + timedelta(days=1) in digests})
-    chunks, written = list(_list_chunks(wanted)), 0
+    size = max(1, min(CHUNK_DAYS, CHUNK_ROWS // (25 * (AirStation.objects.count() + 1))))
+    chunks, written = list(_list_chunks(wanted, size))[::-1], 0
     for step, (first, last) in enumerate(chunks):
         written += compute_air_index(lake, first, last)
         days = [AirDay(day=day, digest=digest) for day, digest in digests.items() if first <= day <= last]
@@ -85,10 +88,10 @@ def _describe_stations(stations: list[StationRow]) -> str:
     return "\n".join([*lines, *(f"{division} {places}" for division, places in sorted(list_areas(stations).items()))])
 
 
-def _list_chunks(days: list[date]) -> Iterator[tuple[date, date]]:
-    """Runs of consecutive days, at most `CHUNK_DAYS` long."""
+def _list_chunks(days: list[date], size: int) -> Iterator[tuple[date, date]]:
+    """Runs of consecutive days, at most `size` long."""
     start = 0
     for n in range(1, len(days) + 1):
-        if n == len(days) or days[n] != days[n - 1] + timedelta(days=1) or n - start == CHUNK_DAYS:
+        if n == len(days) or days[n] != days[n - 1] + timedelta(days=1) or n - start == size:
             yield days[start], days[n - 1]
             start = n

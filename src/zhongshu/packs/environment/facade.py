@@ -4,10 +4,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db.models import Max, Q
+from django.db.models import Max
 
+from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.time import now
+from zhongshu.security.access import Scope
 
 from .air import AirIndex, AirStation
 from .aqi import CATEGORIES, POLLUTANTS
@@ -18,13 +20,17 @@ __all__ = ["AirPoint", "CityAir", "StationDetail", "StationNow", "get_city_air",
 FRESH = timedelta(hours=2)
 """An hourly figure is current for one hour after the latest moment it may come: its own hour and one more (HJ 633-2026, 5.2)."""
 
+SHOWN = timedelta(hours=3)
+"""How far behind the newest hour of the city a station's last figure is still shown."""
+
 NO_CATEGORY = "na"
 
 
 @dataclass(frozen=True)
 class AirPoint:
-    """One index of an hour or day. `aqi` None is NA; `category` is a code of `aqi.CATEGORIES` or `na`; `values` by pollutant in µg/m³ (CO mg/m³), None where invalid.
+    """One index of an hour or day. `aqi` None is NA; `category` is a code of `aqi.CATEGORIES` or `na`.
 
+    `values` by pollutant in µg/m³ (CO mg/m³), None where invalid.
     `rgb` is the colour of HJ 633, annex A; None for NA. `valid_hours` of `expected_hours` hourly values were valid.
     """
 
@@ -62,7 +68,7 @@ class StationNow:
 
 @dataclass(frozen=True)
 class CityAir:
-    """The air of a county or city: the latest hour, the last ended day, and the hours of the last day. `trend` holds one point per hour that has a figure, oldest first."""
+    """The air of a county or city: the latest hour, the last ended day, and `trend`: one point per hour of the last 24 that has a figure, oldest first."""
 
     division: str
     name: str
@@ -82,17 +88,17 @@ class StationDetail:
     days: tuple[AirPoint, ...]
 
 
-def list_station_now(allowed: Q, at: datetime | None = None) -> list[StationNow]:
-    """Return the stations a reader may see, with their latest hour up to `at` (now); three queries.
+def list_station_now(scope: Scope, at: datetime | None = None) -> list[StationNow]:
+    """Return the stations that lie in a reader's `scope`, with their latest hour up to `at` (now); three queries.
 
-    `allowed` is the reader's scope compiled for `environment.AirStation`. Where all data are old (a replay with original times) the latest hour known is shown, and is not `valid`.
+    Where all data are old (a replay with original times) the latest hour known is shown, and is not `valid`.
     """
     moment = at or now()
-    stations = list(AirStation.objects.filter(allowed).select_related("division", "thing").order_by("station_no"))
+    stations = list(AirStation.objects.filter(scope.q(get_kind("environment.AirStation"))).select_related("division", "thing").order_by("station_no"))
     latest = AirIndex.objects.filter(scale=AirScale.HOUR, station__isnull=False, start__lte=moment).aggregate(last=Max("start"))["last"]
     points: dict[int, AirPoint] = {}
     if latest is not None:
-        recent = AirIndex.objects.filter(scale=AirScale.HOUR, station__isnull=False, start__gt=latest - 3 * FRESH / 2, start__lte=moment)
+        recent = AirIndex.objects.filter(scale=AirScale.HOUR, station__isnull=False, start__gt=latest - SHOWN, start__lte=moment)
         points = {row.station_id: _build_point(row) for row in recent.order_by("start") if row.station_id is not None}
     return [_build_now(station, points.get(station.pk), moment) for station in stations]
 
@@ -112,7 +118,10 @@ def get_city_air(division: str, at: datetime | None = None) -> CityAir:
 
 
 def get_station_detail(uid: str, start: datetime, end: datetime, at: datetime | None = None) -> StationDetail:
-    """Return one station with its figures from `start` until `end` (excluded); raises `AirStation.DoesNotExist`. Two queries. The caller checks that the reader may see it."""
+    """Return one station with its figures from `start` until `end` (excluded); raises `AirStation.DoesNotExist`. Two queries.
+
+    The caller checks that the reader may see the station.
+    """
     station = AirStation.objects.select_related("division", "thing").get(uid=uid)
     rows = list(AirIndex.objects.filter(subject=f"station:{station.pk}", start__gte=start, start__lt=end).order_by("start"))
     hours, days = (tuple(_build_point(row) for row in rows if row.scale == scale) for scale in (AirScale.HOUR, AirScale.DAY))

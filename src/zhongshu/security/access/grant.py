@@ -54,10 +54,7 @@ def _check_separation(grant: Grant) -> None:
     if grant.role.code not in SEPARATE:
         return
     others = SEPARATE - {grant.role.code}
-    if grant.user is not None:
-        people = [grant.user]
-    else:
-        people = list(User.objects.filter(post=grant.post))
+    people = [grant.user] if grant.user is not None else list(User.objects.filter(post=grant.post))
     open_grants = Grant.objects.filter(role__code__in=others).exclude(valid_until__lte=datetime.now(UTC)).select_related("role")
     for person in people:
         clash = open_grants.filter(user=person).first() or (open_grants.filter(post_id=person.post_id).first() if person.post_id else None)

@@ -4,7 +4,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.record import Actor, Record
@@ -33,7 +33,7 @@ def reveal(by: Actor, user: Any, record: Record, field: str, reason: str) -> Any
         check_verb(user, kind, "view", record)
         ceiling = check_verb(user, kind, "reveal", record).ceiling_of(get_row(kind, record))
         if level is DataClass.CORE or ceiling is None or level > ceiling:
-            raise Denied(f"you may not see {field} of this {kind.label}")
+            raise Denied(_("You may not see %(field)s of this %(kind)s.") % {"field": kind.get_field(field).label, "kind": kind.label})
     except Denied:
         create_entry(by, "denied", reason, kind=kind.name, record_uid=str(record.uid), detail={"field": field})
         raise

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import KindSpec, get_kind
 from zhongshu.kernel.registry import registry
@@ -51,9 +52,10 @@ class Held:
 def scope_for(user: Any, kind: KindSpec | str, verb: str, now: datetime | None = None) -> Scope:
     """Return what `user` may `verb` of a kind at `now`; empty for nobody, for inactive users and without a grant.
 
-    A grant counts from `valid_from` until before `valid_until`; of a role that needs a second factor only while the session has shown one; under an API token only as far
-    as the token's limit. `kind` may be a name without a spec (`security.AuditEntry`). A revoked grant stops counting in every process within a second. Trees do not restrict
-    kinds of public class that have no place in any tree (lists of codes and the like); every other kind without a path is closed to restricted grants.
+    A grant counts from `valid_from` until before `valid_until`; of a role that needs a second factor only while the session has shown one; under an API token
+    only as far as the token's limit. `kind` may be a name without a spec (`security.AuditEntry`). A revoked grant stops counting in every
+    process within a second. Trees do not restrict kinds of public class that have no place in any tree (lists of codes and the like); every other kind without
+    a path is closed to restricted grants.
     """
     if user is None or not getattr(user, "pk", None) or not user.is_active:
         return NOTHING
@@ -89,9 +91,9 @@ def check_verb(user: Any, kind: KindSpec | str, verb: str, record: Any = None) -
     name = spec.name if spec else kind
     scope = scope_for(user, spec or name, verb)
     if not scope:
-        raise Denied(f"you may not {verb} {spec.label_plural if spec else name}")
+        raise Denied(_("You may not %(verb)s %(kind)s.") % {"verb": verb, "kind": spec.label_plural if spec else name})
     if record is not None and not scope.allows(get_row(spec or get_kind(str(name)), record)):
-        raise Denied(f"you may not {verb} this {spec.label if spec else name}: it lies outside what you were granted")
+        raise Denied(_("You may not %(verb)s this %(kind)s: it lies outside what you were granted.") % {"verb": verb, "kind": spec.label if spec else name})
     return scope
 
 

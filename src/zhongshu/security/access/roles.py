@@ -17,6 +17,8 @@ __all__ = ["BASE_ROLES", "SEPARATE", "VERBS", "RoleSpec", "declare_verbs", "list
 VERBS = ("view", "create", "change", "remove", "export", "act", "check", "reveal")
 WRITE = ["view", "create", "change", "remove"]
 PEOPLE = ("security.Organisation", "security.Post", "security.User")
+KEYS = ("security.Role", "security.Grant", "security.Token", "security.Credential")
+SEE_PEOPLE = {kind: ["view"] for kind in PEOPLE}
 SEPARATE = frozenset({"administrator", "security-officer", "auditor"})
 
 
@@ -36,35 +38,35 @@ BASE_ROLES: tuple[RoleSpec, ...] = (
     RoleSpec(
         "administrator",
         gettext_noop("System administrator"),
-        {"sense.*": WRITE, "kernel.*": WRITE, **dict.fromkeys(PEOPLE, WRITE), "security.Credential": WRITE, "ops.System": ["view", "act"]},
+        {"sense.*": WRITE, "kernel.*": WRITE, "security.Credential": WRITE, "ops.System": ["view", "act"], **dict.fromkeys(PEOPLE, WRITE)},
         "sensitive",
     ),
     RoleSpec(
         "security-officer",
         gettext_noop("Security officer"),
-        {**dict.fromkeys(PEOPLE, ["view"]), **dict.fromkeys(("security.Role", "security.Grant", "security.Token", "security.Credential"), WRITE)},
+        {**SEE_PEOPLE, **dict.fromkeys(KEYS, WRITE)},
         "sensitive",
     ),
     RoleSpec("auditor", gettext_noop("Auditor"), {"security.*": ["view"], "security.AuditEntry": ["view", "export"], "kernel.Division": ["view"]}),
     RoleSpec(
         "duty-officer",
         gettext_noop("Duty officer"),
-        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view"], "work.*": ["view", "create", "change", "act"], **dict.fromkeys(PEOPLE, ["view"])},
+        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view"], "work.*": ["view", "create", "change", "act"], **SEE_PEOPLE},
     ),
     RoleSpec(
         "leader",
         gettext_noop("Leader"),
-        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view", "export"], "work.*": ["view", "export"], **dict.fromkeys(PEOPLE, ["view"])},
+        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view", "export"], "work.*": ["view", "export"], **SEE_PEOPLE},
     ),
     RoleSpec(
         "officer",
         gettext_noop("Officer"),
-        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view"], "work.*": ["view", "create", "change", "act"], **dict.fromkeys(PEOPLE, ["view"])},
+        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view"], "work.*": ["view", "create", "change", "act"], **SEE_PEOPLE},
     ),
     RoleSpec(
         "checker",
         gettext_noop("Checker"),
-        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view"], "work.*": ["view", "act", "check"], **dict.fromkeys(PEOPLE, ["view"])},
+        {"kernel.Division": ["view"], "sense.*": ["view"], "brain.*": ["view"], "work.*": ["view", "act", "check"], **SEE_PEOPLE},
     ),
     RoleSpec("device-engineer", gettext_noop("Device engineer"), {"kernel.Division": ["view"], "sense.*": WRITE, "security.Credential": WRITE}),
     RoleSpec("citizen", gettext_noop("Citizen"), {"kernel.Division": ["view"]}, "public"),
@@ -78,7 +80,10 @@ def declare_verbs(owner: str, role: str, verbs: Mapping[str, list[str]]) -> None
 
 
 def list_role_specs(packs: Iterable[Pack]) -> list[RoleSpec]:
-    """Return all roles that code declares. A pack's role `officer` becomes `<pack>.officer`; its bare kind names are the pack's own. Raises `PackError` for an unknown verb."""
+    """Return all roles that code declares, base roles first.
+
+    A pack's role `officer` becomes `<pack>.officer`; its bare kind names are the pack's own. Raises `PackError` for a verb that is no word.
+    """
     specs = [RoleSpec(s.code, s.name, _merge(s.verbs, s.code), s.ceiling, s.origin) for s in BASE_ROLES]
     for pack in packs:
         for name, per_kind in pack.roles.items():
@@ -89,7 +94,10 @@ def list_role_specs(packs: Iterable[Pack]) -> list[RoleSpec]:
 
 
 def sync_roles(packs: Iterable[Pack]) -> int:
-    """Make the records equal to the declared roles; returns how many were written. A pack's roles stay when it is gone, without verbs; local roles and `require_totp` are not touched."""
+    """Make the records equal to the declared roles; returns how many were written.
+
+    The roles of a pack that is gone stay, without verbs. Local roles are not touched, nor is anybody's `require_totp`.
+    """
     known = {role.code: role for role in Role.objects.all()}
     written = 0
     with change(SYSTEM, "roles as this version declares them"):

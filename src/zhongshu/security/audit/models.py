@@ -21,7 +21,7 @@ class AppendOnly(RuntimeError):
 class AppendOnlyQuerySet(models.QuerySet[Any]):
     """Reads and adds; every other write is refused."""
 
-    def bulk_create(self, objs: Iterable[Any], batch_size: int | None = None, **options: Any) -> list[Any]:
+    def bulk_create(self, objs: Iterable[Any], batch_size: int | None = None, **options: Any) -> list[Any]:  # type: ignore[override]
         """Add many rows, each with its mark."""
         if options.get("ignore_conflicts") or options.get("update_conflicts"):
             raise AppendOnly("the trail has no conflicts to ignore or update")
@@ -66,9 +66,9 @@ class AppendOnlyRow(models.Model):
 class AuditEntry(AppendOnlyRow):
     """Who did what to what, when and why.
 
-    Writes have the verbs of `kernel.record.WriteEntry`; other verbs are log-in, log-in-failed, locked-out, log-out, look, export, command, denied. `before_json` and
-    `after_json` are canonical JSON texts of the fields that differ (texts, because a database that re-prints JSON would break the hash). `position` and `hash` are empty until
-    the entry is sealed: `hash` chains it to the entry at the position before.
+    Writes have the verbs of `kernel.record.WriteEntry`; other verbs are log-in, log-in-failed, locked-out, unlocked, log-out, look, denied, export, command and
+    totp-added, totp-removed. `before_json` and `after_json` are canonical JSON texts of the fields that differ (texts, because a database that prints JSON anew
+    would break the hash). `position` and `hash` are empty until the entry is sealed: `hash` chains it to the entry at the position before.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -125,8 +125,8 @@ class AuditEntry(AppendOnlyRow):
 class AuditSeal(AppendOnlyRow):
     """One signed batch: the entries at `first` to `last`, chained to the seal before it.
 
-    `entries_before` and `entries_hash` are the hashes of the entries before `first` and at `last`; `doubtful` lists the ids of entries whose mark was wrong when they were sealed (written by somebody without this
-    installation's key). `hash` is over everything above it, `signature` is Ed25519 (RFC 8032) over `hash`, in hexadecimal.
+    `entries_before` and `entries_hash` are the hashes of the entries before `first` and at `last`; `doubtful` lists the ids of entries whose mark was wrong when they
+    were sealed (written by somebody without this installation's key). `hash` is over everything above it, `signature` is Ed25519 (RFC 8032) over `hash`.
     """
 
     number = models.BigIntegerField(primary_key=True)

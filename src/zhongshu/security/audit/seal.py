@@ -27,9 +27,10 @@ def chain(previous: str, entry: AuditEntry) -> str:
 def seal_due(limit: int = BATCH) -> int:
     """Seal up to `limit` entries that are not sealed yet, in the order of their ids; returns how many.
 
-    Called by the worker every second. Ids are not positions: a transaction that commits late has a lower id than entries sealed before it and still gets the next position.
-    When the database is older than the head file (somebody cut the trail, or an old backup was restored) sealing goes on from the head, so that the missing seals stay
-    visible for ever. Raises `SealKeyMissing`.
+    Called by the worker every second. Ids are not positions: a transaction that commits late has a lower id than entries sealed before
+    it and still gets the next position.
+    When the database is older than the head file (somebody cut the trail, or an old backup was restored) sealing goes on from the head, so that the missing
+    seals stay visible for ever. Raises `SealKeyMissing`.
     """
     if not AuditEntry.objects.filter(position__isnull=True).exists():
         return 0

@@ -117,4 +117,5 @@ def _removed(first: int, last: int) -> Finding:
 
 
 def _stray(entry: AuditEntry) -> Finding:
-    return Finding("inserted", entry.position or 0, f"the entry at position {entry.position} (id {entry.pk}, {entry.verb} {entry.kind}) is under no seal: it was inserted")
+    text = f"the entry at position {entry.position} (id {entry.pk}, {entry.verb} {entry.kind}) is under no seal: it was inserted"
+    return Finding("inserted", entry.position or 0, text)

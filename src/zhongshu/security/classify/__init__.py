@@ -10,9 +10,9 @@ __all__ = ["DataClass", "get_class", "get_field_class"]
 class DataClass(IntEnum):
     """Four classes, ordered, so that a ceiling is one comparison.
 
-    GB/T 43697-2024 knows three levels by the harm of a leak: core, important and general data, and lets general data be graded further (annex H). Here `PUBLIC` and `INTERNAL`
-    are general data (to publish or not), `SENSITIVE` is personal information and what an owner holds to be important data, `CORE` is core data and everything that opens a
-    door: password hashes, secrets, keys. Core values leave the house on no surface at all, whatever the ceiling.
+    GB/T 43697-2024 knows three levels by the harm of a leak: core, important and general data, and lets general data be graded further (annex H). Here
+    `PUBLIC` and `INTERNAL` are general data (to publish or not), `SENSITIVE` is personal information and what an owner holds to be important data, `CORE` is
+    core data and everything that opens a door: password hashes, secrets, keys. Core values leave the house on no surface at all, whatever the ceiling.
     """
 
     PUBLIC = 0

@@ -15,7 +15,7 @@ from .people import (
     open_user,
     unlock_user,
 )
-from .session import LogInRefused, SessionInfo, end_session, end_sessions, find_session_user, list_sessions, log_in, log_out
+from .session import LogInRefused, SessionInfo, confirm_log_in, end_session, end_sessions, find_session_user, list_sessions, log_in, log_out
 from .token import create_token, find_token, revoke_token
 from .token_models import Credential, Token
 from .totp import Enrolment, begin_totp, confirm_totp, has_totp, remove_totp
@@ -46,6 +46,7 @@ __all__ = [
     "create_post",
     "create_token",
     "create_user",
+    "confirm_log_in",
     "end_session",
     "end_sessions",
     "find_credential",

@@ -18,7 +18,7 @@ __all__ = ["close_credential", "create_credential", "find_credential", "has_secr
 def create_credential(
     by: Actor, why: str, source: str, secret: str = "", organisation: Organisation | None = None, expires_at: datetime | None = None
 ) -> tuple[Credential, str]:
-    """Create the credential of a source (or give an existing one a new secret) and return it with its secret, made here when none is given (a device may have a fixed one)."""
+    """Create the credential of a source, or give an existing one a new secret; return it and the secret, made here when none is given (some devices have a fixed one)."""
     text = secret or secrets.token_urlsafe(24)
     row = Credential.objects.filter(source=source).first() or Credential(source=source)
     row.hash, row.organisation, row.expires_at, row.is_active = hash_secret(source, text), organisation, expires_at, True

@@ -20,8 +20,8 @@ NOBODY = "anonymous"
 class ActorMiddleware:
     """Sets `request.actor` (`kernel.record.Actor`) and, under `Authorization: Bearer <token>`, `request.user` with its `limit`.
 
-    Stands after Django's and django-otp's authentication. A request with a token needs no CSRF proof (a browser does not send the header by itself) and its session is not
-    looked at; a token that does not count is answered 401 at once.
+    Stands after Django's and django-otp's authentication. A request with a token needs no CSRF proof (a browser does not send the header by itself) and its
+    session is not looked at; a token that does not count is answered 401 at once.
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:

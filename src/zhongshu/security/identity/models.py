@@ -1,6 +1,6 @@
 """Organisations, posts and users."""
 
-from typing import Any, ClassVar
+from typing import Any
 
 from django.contrib.auth import hashers
 from django.contrib.auth.base_user import AbstractBaseUser
@@ -95,7 +95,7 @@ class User(AbstractBaseUser, Record):
     language = models.CharField(_("language"), max_length=10, default="zh-hans")
     is_active = models.BooleanField(_("may log in"), default=True)
 
-    limit: ClassVar[Limit | None] = None  # set on the instance that a token authenticated
+    limit: Limit | None = None  # no column: set on the instance that a token authenticated
     objects = UserQuerySet.as_manager()
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["name"]
@@ -119,10 +119,10 @@ class User(AbstractBaseUser, Record):
         """Write the user as the record it is."""
         Record.save(self, *args, **options)
 
-    def check_password(self, raw_password: str) -> bool:
+    def check_password(self, raw_password: str | None) -> bool:
         """Check a password; an old hash is made again with today's hasher, as a change of its own."""
 
-        def upgrade(raw: str) -> None:
+        def upgrade(raw: str | None) -> None:
             current = User.objects.get(pk=self.pk)
             current.set_password(raw)
             with change(SYSTEM, "password hash made again with today's algorithm"):

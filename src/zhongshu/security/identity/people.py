@@ -40,7 +40,7 @@ def create_organisation(by: Actor, why: str, **values: Any) -> Organisation:
 
 
 def change_organisation(by: Actor, why: str, organisation: Organisation, **values: Any) -> Organisation:
-    """Change an organisation; a new place in the tree numbers it again. Raises `ValidationError`, `TreeError` for a circle and `Conflict`; returns the record read anew."""
+    """Change an organisation; a new place numbers the tree again. Raises `ValidationError`, `TreeError` for a circle, `Conflict`; returns the record read anew."""
     with change(by, why):
         _write(organisation, values)
         renumber_organisations()
@@ -53,7 +53,7 @@ def create_post(by: Actor, why: str, **values: Any) -> Post:
         return _write(Post(), values)
 
 
-def create_user(by: Actor, why: str, *, username: str, name: str, password: str = "", **values: Any) -> User:  # noqa: S107
+def create_user(by: Actor, why: str, *, username: str, name: str, password: str = "", **values: Any) -> User:
     """Create a user; without a password nobody can log in as this user until one is set. Raises `ValidationError` for a weak password or wrong values."""
     user = User(username=username, name=name)
     if password:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from typing import Any
 
 import django_otp
 from django.contrib import auth
@@ -10,6 +11,9 @@ from django.contrib.sessions.models import Session
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext as _
+from django_otp.models import Device
+from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from zhongshu.kernel.record import Actor, transaction
 from zhongshu.security.audit import create_entry
@@ -17,7 +21,11 @@ from zhongshu.security.audit import create_entry
 from .models import User
 from .token_models import UserSession
 
-__all__ = ["LogInRefused", "SessionInfo", "end_session", "end_sessions", "find_session_user", "list_sessions", "log_in", "log_out"]
+__all__ = ["LogInRefused", "SessionInfo", "confirm_log_in", "end_session", "end_sessions", "find_session_user", "list_sessions", "log_in", "log_out"]
+
+
+PENDING = "zhongshu_pending"
+CODE_SECONDS, CODE_TRIES = 300, 5
 
 
 class LogInRefused(Exception):
@@ -55,20 +63,57 @@ def log_in(request: HttpRequest, username: str, password: str, code: str = "") -
     device = None
     if django_otp.user_has_device(user):
         if not code:
+            request.session[PENDING] = {"user": str(user.uid), "backend": user.backend, "at": datetime.now(UTC).timestamp(), "left": CODE_TRIES}
             raise LogInRefused("code-needed", _("Please enter the code of your authenticator."))
-        device = django_otp.match_token(user, code.replace(" ", ""))
-        if device is None:
-            create_entry(somebody, "log-in-failed", "wrong code", kind="security.User", record_uid=str(user.uid))
-            raise LogInRefused("code-wrong", _("The code is wrong or was used already."))
+        device = _prove(user, code, address)
+    return _begin_session(request, user, device)
+
+
+def confirm_log_in(request: HttpRequest, code: str) -> User:
+    """Finish a log-in that asked for a code, within five minutes and five tries. Raises `LogInRefused`; reason `wrong` means the log-in starts over."""
+    pending = request.session.get(PENDING)
+    if not pending or datetime.now(UTC).timestamp() - pending["at"] > CODE_SECONDS or pending["left"] <= 0:
+        request.session.pop(PENDING, None)
+        raise LogInRefused("wrong", _("The log-in took too long or the code was wrong too often. Please start again."))
+    user = User.objects.filter(uid=pending["user"], is_active=True).first()
+    if user is None:
+        raise LogInRefused("wrong", _("The log-in name or the password is wrong."))
+    request.session[PENDING] = {**pending, "left": pending["left"] - 1}
+    device = _prove(user, code, str(request.META.get("REMOTE_ADDR", "")))
+    user.backend = pending["backend"]
+    request.session.pop(PENDING, None)
+    return _begin_session(request, user, device)
+
+
+def _prove(user: User, code: str, address: str) -> Any:
+    device = _match_code(user, code.replace(" ", "").lower())
+    if device is None:
+        create_entry(Actor("person", user.username, "", address), "log-in-failed", "wrong code", kind="security.User", record_uid=str(user.uid))
+        raise LogInRefused("code-wrong", _("The code is wrong or was used already."))
+    return device
+
+
+def _begin_session(request: HttpRequest, user: User, device: Any) -> User:
+    address = str(request.META.get("REMOTE_ADDR", ""))
     auth.login(request, user)
+    request.user = user
     if device is not None:
         django_otp.login(request, device)
     request.session.save()
     agent = str(request.META.get("HTTP_USER_AGENT", ""))[:200]
     with transaction():
-        UserSession.objects.create(session_key=request.session.session_key, user=user, address=address, agent=agent, started_at=datetime.now(UTC))
+        UserSession.objects.create(session_key=str(request.session.session_key), user=user, address=address, agent=agent, started_at=datetime.now(UTC))
         create_entry(Actor("person", user.name, str(user.uid), address), "log-in", kind="security.User", record_uid=str(user.uid))
     return user
+
+
+def _match_code(user: User, code: str) -> Any:
+    # Recovery codes have a hyphen. Only devices of the kind that was typed are asked, because a wrong code makes a device wait,
+    # twice as long each time (django-otp's throttling).
+    kind = StaticDevice if "-" in code else TOTPDevice
+    with transaction():
+        devices = kind.objects.select_for_update().filter(user=user, confirmed=True)
+        return next((device for device in devices if device.verify_token(code)), None)
 
 
 def log_out(request: HttpRequest) -> None:
@@ -114,9 +159,10 @@ def find_session_user(key: str) -> User | None:
     """
     row = Session.objects.filter(session_key=key, expire_date__gt=datetime.now(UTC)).first()
     data = row.get_decoded() if row else {}
-    user = User.objects.filter(pk=data.get(auth.SESSION_KEY), is_active=True).first() if data else None
+    user = User.objects.filter(pk=data[auth.SESSION_KEY], is_active=True).first() if auth.SESSION_KEY in data else None
     if user is None or not constant_time_compare(str(data.get(auth.HASH_SESSION_KEY, "")), user.get_session_auth_hash()):
         return None
-    device = data.get(django_otp.DEVICE_ID_SESSION_KEY)
-    user.is_verified = partial(bool, device)  # type: ignore[attr-defined]
+    shown = data.get(django_otp.DEVICE_ID_SESSION_KEY)
+    device = Device.from_persistent_id(shown) if shown else None
+    user.is_verified = partial(bool, device is not None and device.user_id == user.pk)  # type: ignore[attr-defined]
     return user

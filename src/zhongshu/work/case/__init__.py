@@ -6,24 +6,25 @@ from .declare import CaseKind, TimeLimit, parse_limit
 from .machine import CaseState
 from .open import open_case
 from .responsible import find_responsible
-from .rights import RIGHTS, VERBS, CaseRights
+from .rights import VERBS
+from .table import CASES, case_table
 from .todo import TodoRow, list_todo
 from .view import CaseView, LimitView, TrailRow, find_case
 
 __all__ = [
-    "RIGHTS",
+    "CASES",
     "VERBS",
     "ActRefused",
     "ActView",
     "CaseConflict",
     "CaseKind",
-    "CaseRights",
     "CaseState",
     "CaseView",
     "LimitView",
     "TimeLimit",
     "TodoRow",
     "TrailRow",
+    "case_table",
     "check_deadlines",
     "do_act",
     "find_case",

@@ -17,7 +17,7 @@ from .declare import CaseKind, parse_limit
 from .events import publish_case
 from .machine import ACTS, DOING, ENDED, Act, CaseState, get_act_label
 from .models import Case, CaseStep
-from .rights import RIGHTS
+from .rights import is_allowed
 from .step import add_step, enter_state
 
 __all__ = ["ActRefused", "ActView", "CaseConflict", "do_act", "list_acts"]
@@ -83,7 +83,7 @@ def do_act(
     why = f"{found.name}: {note}" if note.strip() else str(found.label)
     with change(actor, why[:500]):
         case = Case.objects.select_for_update(of=("self",)).select_related("division", "organisation", "assignee").filter(uid=_uid(case_uid)).first()
-        if case is None or not RIGHTS.get().may(by, "view", case):
+        if case is None or not is_allowed(by, ("view",), case):
             raise ActRefused(_("There is no such case, or you may not see it."))
         _check_version(case, version)
         obstacle = _find_obstacle(found, case, by)
@@ -111,7 +111,7 @@ def _find_obstacle(act: Act, case: Case, user: User) -> str | None:
         return _("“%(act)s” is not possible: the case is %(state)s.") % {"act": act.label, "state": CaseState(case.state).label}
     if act.name == "extend" and case.overdue:
         return _("The limit is past; only a limit that still runs can be extended.")
-    if not RIGHTS.get().may(user, act.verb, case):
+    if not is_allowed(user, act.verbs, case):
         return _("You may not do “%(act)s” with cases of this place and organisation.") % {"act": act.label}
     if act.only == "assignee" and case.assignee_id != user.pk:
         return _("The case is assigned to %(name)s.") % {"name": case.assignee or _("nobody")}
@@ -174,7 +174,7 @@ def _get_assignee(case: Case, uid: str | None) -> User:
     found = User.objects.filter(uid=_uid(uid), is_active=True).first()
     if found is None:
         raise ActRefused(_("Say who shall do it."))
-    if not RIGHTS.get().may(found, "act", case):
+    if not is_allowed(found, ("act",), case):
         raise ActRefused(_("%(name)s may not work on cases of this place and organisation.") % {"name": found.name})
     return found
 

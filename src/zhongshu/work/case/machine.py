@@ -35,7 +35,7 @@ HANDLING = frozenset({CaseState.ACCEPTED, CaseState.ASSIGNED, CaseState.ACTING})
 class Act:
     """What a person can do with a case.
 
-    `after` "" leaves the state as it is (`resume` returns to the state before). `verb` is the right it takes; `only` narrows it: "assignee" the person the case is assigned to, "other" nobody who
+    `after` "" leaves the state as it is (`resume` returns to the state before). it takes one of the rights `verbs`; `only` narrows it: "assignee" the person the case is assigned to, "other" nobody who
     worked on it. `needs` names what must be given beside the note: assignee, organisation or limit.
     """
 
@@ -43,7 +43,7 @@ class Act:
     label: Any
     before: frozenset[CaseState]
     after: str
-    verb: str
+    verbs: tuple[str, ...]
     needs_note: bool = False
     confirm: bool = False
     only: str = ""
@@ -51,23 +51,24 @@ class Act:
 
 
 _S = CaseState
+ANY = ("act", "assign", "check", "dispatch", "void")
 ACTS: dict[str, Act] = {
     act.name: act
     for act in (
-        Act("accept", _("Accept"), frozenset({_S.OPENED}), _S.ACCEPTED, "accept"),
-        Act("assign", _("Assign"), HANDLING, _S.ASSIGNED, "assign", needs="assignee"),
-        Act("start", _("Start work"), frozenset({_S.ASSIGNED}), _S.ACTING, "act", only="assignee"),
-        Act("report", _("Done, send for checking"), frozenset({_S.ACTING}), _S.CHECKING, "act", needs_note=True, only="assignee"),
-        Act("pass", _("Checked, close"), frozenset({_S.CHECKING}), _S.CLOSED, "check", confirm=True, only="other"),
-        Act("fail", _("Not good, work again"), frozenset({_S.CHECKING}), _S.ACTING, "check", needs_note=True, only="other"),
-        Act("return", _("Return, not ours"), frozenset({_S.OPENED}) | HANDLING, _S.RETURNED, "accept", needs_note=True, confirm=True),
-        Act("route", _("Give to another organisation"), frozenset({_S.OPENED, _S.RETURNED}), _S.OPENED, "dispatch", needs_note=True, needs="organisation"),
-        Act("extend", _("Extend the limit"), frozenset({_S.OPENED}) | HANDLING, "", "dispatch", needs_note=True, needs="limit"),
-        Act("suspend", _("Suspend"), HANDLING, _S.SUSPENDED, "dispatch", needs_note=True, confirm=True),
-        Act("resume", _("Resume"), frozenset({_S.SUSPENDED}), "", "dispatch"),
-        Act("void", _("Void"), OPEN, _S.VOID, "void", needs_note=True, confirm=True),
-        Act("urge", _("Urge"), MOVING, "", "dispatch", needs_note=True),
-        Act("note", _("Add a note"), frozenset(_S), "", "note", needs_note=True),
+        Act("accept", _("Accept"), frozenset({_S.OPENED}), _S.ACCEPTED, ("act",)),
+        Act("assign", _("Assign"), HANDLING, _S.ASSIGNED, ("assign",), needs="assignee"),
+        Act("start", _("Start work"), frozenset({_S.ASSIGNED}), _S.ACTING, ("act",), only="assignee"),
+        Act("report", _("Done, send for checking"), frozenset({_S.ACTING}), _S.CHECKING, ("act",), needs_note=True, only="assignee"),
+        Act("pass", _("Checked, close"), frozenset({_S.CHECKING}), _S.CLOSED, ("check",), confirm=True, only="other"),
+        Act("fail", _("Not good, work again"), frozenset({_S.CHECKING}), _S.ACTING, ("check",), needs_note=True, only="other"),
+        Act("return", _("Return, not ours"), frozenset({_S.OPENED}) | HANDLING, _S.RETURNED, ("act",), needs_note=True, confirm=True),
+        Act("route", _("Give to another organisation"), frozenset({_S.OPENED, _S.RETURNED}), _S.OPENED, ("dispatch",), needs_note=True, needs="organisation"),
+        Act("extend", _("Extend the limit"), frozenset({_S.OPENED}) | HANDLING, "", ("dispatch",), needs_note=True, needs="limit"),
+        Act("suspend", _("Suspend"), HANDLING, _S.SUSPENDED, ("dispatch",), needs_note=True, confirm=True),
+        Act("resume", _("Resume"), frozenset({_S.SUSPENDED}), "", ("dispatch",)),
+        Act("void", _("Void"), OPEN, _S.VOID, ("void",), needs_note=True, confirm=True),
+        Act("urge", _("Urge"), MOVING, "", ("dispatch",), needs_note=True),
+        Act("note", _("Add a note"), frozenset(_S), "", ANY, needs_note=True),
     )
 }
 

@@ -13,7 +13,7 @@ from zhongshu.security.identity.models import User
 from .declare import CaseKind
 from .machine import DOING, CaseState
 from .models import Case, CaseStep
-from .rights import RIGHTS
+from .rights import filter_cases
 
 __all__ = ["TodoRow", "list_todo"]
 
@@ -51,21 +51,20 @@ def list_todo(user: User, limit: int = 200) -> tuple[TodoRow, ...]:
     level. Only the `limit` cases that are due first are looked at.
     """
     now = clock_now()
-    found = Case.objects.filter(_waiting_for(user), RIGHTS.get().filter(user, "view")).select_related("organisation", "division", "assignee")
+    found = Case.objects.filter(_waiting_for(user), filter_cases(user, "view")).select_related("organisation", "division", "assignee")
     cases = found.distinct().order_by("-overdue", "-step_overdue", F("due_at").asc(nulls_last=True), "id")[:limit]
     rows = [_row_of(case, now) for case in cases]
     return tuple(sorted(rows, key=lambda r: (not r.overdue, r.left_s if r.left_s is not None else float("inf"), -LEVELS.index(r.level), r.case_no)))
 
 
 def _waiting_for(user: User) -> Q:
-    rights = RIGHTS.get()
     worked = Exists(CaseStep.objects.filter(case_id=OuterRef("pk"), act__in=DOING, by_uid=str(user.uid)))
     return (
         Q(assignee=user, state__in=[CaseState.ASSIGNED, CaseState.ACTING])
-        | (Q(state=CaseState.OPENED) & rights.filter(user, "accept"))
-        | (Q(state=CaseState.ACCEPTED) & rights.filter(user, "assign"))
-        | (Q(state=CaseState.RETURNED) & rights.filter(user, "dispatch"))
-        | (Q(state=CaseState.CHECKING) & rights.filter(user, "check") & ~Q(assignee=user) & ~worked)
+        | (Q(state=CaseState.OPENED) & filter_cases(user, "act"))
+        | (Q(state=CaseState.ACCEPTED) & filter_cases(user, "assign"))
+        | (Q(state=CaseState.RETURNED) & filter_cases(user, "dispatch"))
+        | (Q(state=CaseState.CHECKING) & filter_cases(user, "check") & ~Q(assignee=user) & ~worked)
     )
 
 

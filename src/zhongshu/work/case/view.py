@@ -14,7 +14,7 @@ from .clock import compute_left_s
 from .declare import CaseKind, TimeLimit
 from .machine import CaseState, get_act_label
 from .models import Case
-from .rights import RIGHTS
+from .rights import is_allowed
 
 __all__ = ["CaseView", "LimitView", "TrailRow", "find_case"]
 
@@ -67,6 +67,7 @@ class CaseView:
     address: str
     division: str
     organisation: str
+    organisation_uid: str
     assignee: str
     escalated_to: str
     escalation: int
@@ -87,7 +88,7 @@ def find_case(uid: str, user: User) -> CaseView | None:
     except ValueError:
         return None
     case = Case.objects.select_related("division", "organisation", "assignee", "escalated_to", "repeat_of").filter(uid=uid).first()
-    if case is None or not RIGHTS.get().may(user, "view", case):
+    if case is None or not is_allowed(user, ("view",), case):
         return None
     kind: CaseKind = registry.get("case_kind", case.kind)
     return CaseView(
@@ -105,6 +106,7 @@ def find_case(uid: str, user: User) -> CaseView | None:
         address=case.address,
         division=str(case.division or ""),
         organisation=str(case.organisation or ""),
+        organisation_uid=str(case.organisation.uid) if case.organisation else "",
         assignee=str(case.assignee or ""),
         escalated_to=str(case.escalated_to or ""),
         escalation=case.escalation,

@@ -1,0 +1,1 @@
+"""Logging in and out, and a person's own account."""

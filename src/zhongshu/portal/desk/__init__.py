@@ -1,0 +1,1 @@
+"""The desk: what waits for me first, then the case, the thing, the search."""
