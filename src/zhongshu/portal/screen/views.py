@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect("login")
     roles = list_held_roles(request.user)
-    watches = any(role in WATCHERS or role.endswith(("_leader", ".leader")) for role in roles)
+    watches = any(role in WATCHERS or role.endswith(".leader") for role in roles)
     return redirect("screen" if watches else "desk")
 
 
