@@ -11,5 +11,6 @@ class PortalConfig(AppConfig):
     verbose_name = "portal"
 
     def ready(self) -> None:
-        """Register the surfaces the portal owns."""
+        """Register the surfaces and indicators the portal owns."""
         from .render import specs  # noqa: F401
+        from .screen import vitals  # noqa: F401

@@ -6,8 +6,14 @@ from .account import views as account
 from .api import views as api
 from .desk import case, search, todo
 from .records import views as records
+from .screen import views as screen
 
 urlpatterns = [
+    path("", screen.home, name="home"),
+    path("screen/", screen.screen, name="screen"),
+    path("screen/<uuid:uid>/", screen.screen, name="screen-division"),
+    path("screen/map/<uuid:uid>/divisions.geojson", screen.divisions, name="screen-divisions"),
+    path("screen/map/<uuid:uid>/things.geojson", screen.things, name="screen-things"),
     path("login/", account.login, name="login"),
     path("login/code/", account.second_factor, name="second-factor"),
     path("logout/", account.logout, name="logout"),
@@ -17,6 +23,7 @@ urlpatterns = [
     path("account/end-sessions/", account.end, name="account-end"),
     path("language/", account.set_language, name="set-language"),
     path("desk/", todo.desk, name="desk"),
+    path("screen/", todo.desk, name="screen"),
     path("desk/search/", search.search, name="search"),
     path("desk/cases/<uuid:uid>/", case.case, name="case"),
     path("desk/cases/<uuid:uid>/place.geojson", case.case_geojson, name="case-geojson"),

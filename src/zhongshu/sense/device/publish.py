@@ -41,7 +41,7 @@ Mark = list[int]
 
 
 def _read_mark(*models: Any) -> Mark:
-    """A number per kind that grows with every write: its last history row (an index look-up); small kinds are counted too, so that a removal is seen."""
+    """Return a number per kind that grows with every write (its last history row, an index look-up); small kinds are counted too."""
     grown = [model.history_model._default_manager.aggregate(last=Max("history_id"))["last"] or 0 for model in models]
     return grown + [model.objects.count() for model in models if model in _SMALL_KINDS]
 

@@ -107,8 +107,9 @@ class MqttIntake:
     def _build_client(self) -> paho.Client:
         settings = self._settings
         version = paho.MQTTv5 if settings.version == 5 else paho.MQTTv311
-        session = {} if settings.version == 5 else {"clean_session": False}
-        client = paho.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=version, manual_ack=True, **session)
+        # MQTT 5 says it when connecting (clean_start), 3.1.1 here
+        clean = None if settings.version == 5 else False
+        client = paho.Client(CallbackAPIVersion.VERSION2, settings.client_id, clean, protocol=version, manual_ack=True)
         url = urlparse(settings.url)
         username, password = settings.username or unquote(url.username or ""), settings.password or unquote(url.password or "")
         if username:
@@ -149,7 +150,7 @@ class MqttIntake:
                 return
         if self._closing or self._loop is None:
             return
-        self._waiting.append(_Message(self._epoch, message.mid, message.qos, message.topic, message.payload, time.time_ns() // 1000))
+        self._waiting.append(_Message(self._epoch, message.mid, message.qos, message.topic, bytes(message.payload), time.time_ns() // 1000))
         if len(self._waiting) == 1:
             self._loop.call_soon_threadsafe(self._wake.set)
 
