@@ -5,7 +5,8 @@ import datetime as dt
 import numpy as np
 import pyarrow as pa
 import pytest
-from hypothesis import given, settings, strategies as st
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from zhongshu.brain.fuse import run_rule
 from zhongshu.brain.models import CityEvent, EventSignal, RuleProgress

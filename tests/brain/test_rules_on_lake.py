@@ -52,12 +52,31 @@ def lake(transactional_db, settings, tmp_path):
 def rows(*values) -> pa.Table:
     stream, hour, value = zip(*values, strict=True)
     t = [US0 + h * HOUR for h in hour]
-    return pa.table({"stream": pa.array(stream, pa.int64()), "t": pa.array(t, pa.int64()), "sub": pa.array([0] * len(t), pa.uint8()), "value": pa.array(value, pa.float64()), "quality": pa.array([0] * len(t), pa.uint8())})
+    return pa.table(
+        {
+            "stream": pa.array(stream, pa.int64()),
+            "t": pa.array(t, pa.int64()),
+            "sub": pa.array([0] * len(t), pa.uint8()),
+            "value": pa.array(value, pa.float64()),
+            "quality": pa.array([0] * len(t), pa.uint8()),
+        }
+    )
 
 
 def correction(stream, hour, first, value) -> pa.Table:
     schema = TABLES["correction"].schema
-    values = {"stream": stream, "t": US0 + hour * HOUR, "sub": 0, "first": first, "first_quality": 0, "value": value, "quality": 0, "app": "test", "offset": 1, "recorded_at": US0}
+    values = {
+        "stream": stream,
+        "t": US0 + hour * HOUR,
+        "sub": 0,
+        "first": first,
+        "first_quality": 0,
+        "value": value,
+        "quality": 0,
+        "app": "test",
+        "offset": 1,
+        "recorded_at": US0,
+    }
     return pa.table([pa.array([values[f.name]], f.type) for f in schema if f.name != "day"], names=[f.name for f in schema if f.name != "day"])
 
 

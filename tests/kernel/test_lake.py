@@ -18,14 +18,31 @@ def us(*parts):
 def rows(stream, t, value, quality=0, sub=0):
     n = len(t)
     return pa.table(
-        {"stream": pa.array(np.broadcast_to(stream, n), pa.int64()), "t": pa.array(t, pa.int64()), "sub": pa.array(np.broadcast_to(sub, n), pa.int16()),
-         "value": pa.array(value, pa.float64()), "quality": pa.array(np.broadcast_to(quality, n), pa.int8())}
+        {
+            "stream": pa.array(np.broadcast_to(stream, n), pa.int64()),
+            "t": pa.array(t, pa.int64()),
+            "sub": pa.array(np.broadcast_to(sub, n), pa.int16()),
+            "value": pa.array(value, pa.float64()),
+            "quality": pa.array(np.broadcast_to(quality, n), pa.int8()),
+        }
     )
 
 
 def correction(stream, t, first, value, offset, recorded_at):
-    return pa.table({"stream": [stream], "t": [t], "sub": [0], "first": [first], "first_quality": [0], "value": [value], "quality": [0],
-                     "app": ["a"], "offset": [offset], "recorded_at": [recorded_at]})
+    return pa.table(
+        {
+            "stream": [stream],
+            "t": [t],
+            "sub": [0],
+            "first": [first],
+            "first_quality": [0],
+            "value": [value],
+            "quality": [0],
+            "app": ["a"],
+            "offset": [offset],
+            "recorded_at": [recorded_at],
+        }
+    )
 
 
 def ask(lake, sql, days=None):

@@ -5,7 +5,7 @@ import pytest
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.record import SYSTEM, Conflict, WriteOutsideChange, change, list_history, uuid7, values_as_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = pytest.mark.django_db
 
 
 def _division(code: str = "990100", **values) -> Division:

@@ -4,7 +4,7 @@ import csv
 import gzip
 import importlib.util
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,7 @@ from zhongshu.kernel.record import SYSTEM, change, uuid7
 from zhongshu.kernel.registry import registry
 from zhongshu.kernel.time import Period, freeze
 from zhongshu.packs.environment.air import AIR, POLLUTION_CASE, POLLUTION_EVENT, AirIndex, AirStation, get_property, pm25_sustained
-from zhongshu.packs.environment.air_job import compute_touched_days
+from zhongshu.packs.environment.air_job import compute_touched_days, update_air_index
 from zhongshu.packs.environment.aqi import POLLUTANT_NAMES, POLLUTANTS, edition_on
 from zhongshu.packs.environment.facade import get_city_air, get_station_detail, list_station_now
 from zhongshu.security.access import NOTHING, Clause, Scope
@@ -454,7 +454,7 @@ def test_limits_have_a_source_and_pollution_becomes_one_event_and_one_case(house
 
 def test_alarms_of_one_station_become_one_event_and_one_case_of_the_bureau(house):
     with change(SYSTEM, "the bureau"):
-        bureau = Organisation(code="environment_bureau", name="生态环境局", kind="bureau", division=house.city)
+        bureau = Organisation(code="dept-environment", name="生态环境局", kind="bureau", division=house.city)
         bureau.save()
     thing, since = house.stations[0].thing, datetime.now(UTC) - timedelta(hours=1)
     with change(SYSTEM, "facts of the pipeline"):
@@ -487,6 +487,24 @@ def test_a_programme_of_unknown_pollutants_is_refused(house):
     house.stations[0].programme = "so2,radon"
     with pytest.raises(ValidationError, match="radon is no pollutant"):
         house.stations[0].full_clean()
+
+
+def test_a_new_device_of_the_feed_becomes_a_station_once_and_its_index_follows(house, settings, tmp_path):
+    settings.HOUSE = replace(settings.HOUSE, home=tmp_path)
+    product, properties = Product.objects.get(code=AIR.code), Property.objects.filter(product__code=AIR.code)
+    with change(SYSTEM, "a logger is registered"):
+        thing = Thing(external_id="hj212:PRSA0123456789ABCDEF0123", name="Guanyuan", product=product, division=house.counties[0], lon=116.3, lat=39.9)
+        thing.save()
+        for m, name in enumerate(POLLUTANTS):
+            Stream(ordinal=90 + m, external_id=f"{thing.external_id}/{name}", thing=thing, property=properties.get(code=get_property(name))).save()
+            house.ordinals[9, name] = 90 + m
+    put_day(house, 9, date(2026, 3, 2), pm25=60)
+    for _ in range(2):
+        with freeze(moment(date(2026, 3, 3), 2)):
+            update_air_index(JobRun(Job.objects.create(kind="environment.air.index", due_at=datetime.now(UTC))))
+    made = AirStation.objects.get(thing=thing)
+    assert (made.station_no, made.kind, made.division, AirStation.objects.count()) == ("PRSA0123456789ABCDEF0123", "assessment", house.counties[0], 7)
+    assert AirIndex.objects.get(station=made, scale="day").aqi == 100
 
 
 def test_utc_is_not_the_day_of_the_city(house):

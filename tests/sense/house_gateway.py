@@ -15,7 +15,7 @@ def main() -> None:
     home = Path(sys.argv[1])
     committer = GroupCommitter(LogWriter(home / "log" / "local.sqlite3"))
     intake = Intake(committer, lambda token: Source("test", ("",)) if token == "t" else None)
-    listener = socket.socket()
+    listener = socket.socket(proto=socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)
     print(listener.getsockname()[1], flush=True)

@@ -67,7 +67,14 @@ def mosquitto(tmp_path):
 
 
 def build_house(folder, **mqtt):
-    write_sources(folder / "dim", 1, [SourceSpec("mqtt:meter-1", "u-1", "mqtt", secret=hash_secret("mqtt:meter-1", "s3cret")), SourceSpec("mqtt:meter-2", "u-2", "mqtt", secret=hash_secret("mqtt:meter-2", "other"))])
+    write_sources(
+        folder / "dim",
+        1,
+        [
+            SourceSpec("mqtt:meter-1", "u-1", "mqtt", secret=hash_secret("mqtt:meter-1", "s3cret")),
+            SourceSpec("mqtt:meter-2", "u-2", "mqtt", secret=hash_secret("mqtt:meter-2", "other")),
+        ],
+    )
     return House(home=folder, gateway=Gateway(hj212_port=0), mqtt=Mqtt(**mqtt))
 
 

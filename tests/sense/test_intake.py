@@ -28,7 +28,9 @@ class Gate:
     def post(self, body, token="all", content_type="application/json", path=PATH, method="POST", parts=1, **headers):
         body = body if isinstance(body, bytes) else json.dumps(body).encode()
         step = max(len(body) // parts, 1)
-        messages = [{"type": "http.request", "body": body[n : n + step], "more_body": n + step < len(body)} for n in range(0, len(body), step)] or [{"type": "http.request"}]
+        messages = [{"type": "http.request", "body": body[n : n + step], "more_body": n + step < len(body)} for n in range(0, len(body), step)] or [
+            {"type": "http.request"}
+        ]
         sent = []
 
         async def receive():

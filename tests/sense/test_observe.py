@@ -43,7 +43,10 @@ def test_a_directory_refuses_one_id_for_two_streams(tmp_path):
 def test_a_dimension_is_swapped_whole_and_noticed(tmp_path):
     assert StreamDimension.load(tmp_path).size == 0
     limit = {"id": "T", "op": ">", "limit": 5.0, "clear": None, "for_s": 90.0, "level": 2}
-    rows = [{"ordinal": 3, "external_id": "c", "low": 0.0, "period_s": None, "thresholds": [limit]}, {"ordinal": 1, "external_id": "a", "period_s": 60.0, "thresholds": []}]
+    rows = [
+        {"ordinal": 3, "external_id": "c", "low": 0.0, "period_s": None, "thresholds": [limit]},
+        {"ordinal": 1, "external_id": "a", "period_s": 60.0, "thresholds": []},
+    ]
     publish_streams(pa.Table.from_pylist(rows), tmp_path)
     first = StreamDimension.load(tmp_path)
     assert first.known.tolist() == [False, True, False, True] and first.find(pa.array(["a", "b", "c"])).tolist() == [1, -1, 3]
@@ -91,7 +94,10 @@ def test_a_row_that_a_killed_writer_left_half_written_is_never_read(tmp_path):
 
 
 def test_bands_are_of_the_limits_in_force_and_the_moment(tmp_path):
-    limits = [{"id": "h", "op": ">", "limit": 5.0, "clear": None, "for_s": 0.0, "level": 1}, {"id": "l", "op": "<=", "limit": 1.0, "clear": None, "for_s": 0.0, "level": 1}]
+    limits = [
+        {"id": "h", "op": ">", "limit": 5.0, "clear": None, "for_s": 0.0, "level": 1},
+        {"id": "l", "op": "<=", "limit": 1.0, "clear": None, "for_s": 0.0, "level": 1},
+    ]
     publish_streams(pa.Table.from_pylist([{"ordinal": n, "external_id": str(n), "period_s": 60.0, "thresholds": limits} for n in range(6)]), tmp_path)
     dims = StreamDimension.load(tmp_path)
     writer = LatestWriter(tmp_path / "latest")
@@ -102,15 +108,22 @@ def test_bands_are_of_the_limits_in_force_and_the_moment(tmp_path):
 
 
 def rows(stream, t, value, quality):
-    return pa.table({"stream": pa.array(stream, pa.int64()), "t": pa.array(t, pa.int64()), "sub": pa.array(np.zeros(len(t)), pa.int16()),
-                     "value": pa.array(value, pa.float64(), from_pandas=True), "quality": pa.array(quality, pa.int8())})
+    return pa.table(
+        {
+            "stream": pa.array(stream, pa.int64()),
+            "t": pa.array(t, pa.int64()),
+            "sub": pa.array(np.zeros(len(t)), pa.int16()),
+            "value": pa.array(value, pa.float64(), from_pandas=True),
+            "quality": pa.array(quality, pa.int8()),
+        }
+    )
 
 
 def some(rng, n, day=0):
     value = np.round(rng.normal(10, 3, n), 2)
     quality = rng.choice([0, 0, 0, 11], n)
     value[::17], quality[::17] = np.nan, 20
-    return rows(rng.integers(0, 5, n), T0 + day * DAY + rng.permutation(DAY // 1000)[:n] * 1000, value, quality)
+    return rows(rng.integers(0, 5, n), T0 + day * DAY + rng.permutation(86_400)[:n] * 1_000_000, value, quality)
 
 
 def assert_rolled(lake):
@@ -133,7 +146,20 @@ def test_the_roll_up_equals_the_raw_answer_after_every_kind_of_change(tmp_path):
     roll_up(lake)
     cells = assert_rolled(lake)
     first = lake.connect(("observation",)).execute("SELECT stream, t, value FROM observation WHERE quality = 0 LIMIT 1").fetchone()
-    fix = pa.table({"stream": [first[0]], "t": [first[1]], "sub": [0], "first": [first[2]], "first_quality": [0], "value": [99.0], "quality": [0], "app": ["a"], "offset": [1], "recorded_at": [1]})
+    fix = pa.table(
+        {
+            "stream": [first[0]],
+            "t": [first[1]],
+            "sub": [0],
+            "first": [first[2]],
+            "first_quality": [0],
+            "value": [99.0],
+            "quality": [0],
+            "app": ["a"],
+            "offset": [1],
+            "recorded_at": [1],
+        }
+    )
     lake.append("correction", fix)
     assert roll_up(lake) == 1 and assert_rolled(lake) == cells
     assert 99.0 in list_hourly(lake, [first[0]], T0 - 20 * DAY, T0 + 3 * DAY).column("max").to_pylist()
@@ -158,6 +184,15 @@ def test_the_named_questions_answer(tmp_path):
     assert list_series(lake, 1, T0, T0 + 2 * DAY, limit=1).num_rows == 1
     assert count_qualities(lake, T0, T0 + DAY).to_pydict() == {"quality": [0, 11], "n": [2, 1]}
     assert count_qualities(lake, T0, T0 + 2 * DAY, [1]).to_pydict() == {"quality": [0, 11], "n": [2, 1]}
-    frames = pa.table({"connection": ["a", "b", "a"], "received_at": [T0, T0, T0 + 5], "raw": [b"1", b"2", b"3"], "state": [0, 0, 2], "reason": ["", "", "crc"], "forgiven": ["", "", ""]})
+    frames = pa.table(
+        {
+            "connection": ["a", "b", "a"],
+            "received_at": [T0, T0, T0 + 5],
+            "raw": [b"1", b"2", b"3"],
+            "state": [0, 0, 2],
+            "reason": ["", "", "crc"],
+            "forgiven": ["", "", ""],
+        }
+    )
     lake.append("frame", frames)
     assert list_frames(lake, "a", 1).to_pylist() == [{"received_at": T0 + 5, "raw": b"3", "state": 2, "reason": "crc", "forgiven": ""}]

@@ -16,7 +16,10 @@ DAY, MINUTE, SECOND = 86_400_000_000, 60_000_000, 1_000_000
 
 
 def streams(count=4, thresholds=None, **columns):
-    rows = [{"ordinal": n, "external_id": f"hj212:A/{n}", "period_s": 60.0, "low": -50.0, "high": 100.0, "thresholds": (thresholds or {}).get(n)} | columns for n in range(count)]
+    rows = [
+        {"ordinal": n, "external_id": f"hj212:A/{n}", "period_s": 60.0, "low": -50.0, "high": 100.0, "thresholds": (thresholds or {}).get(n)} | columns
+        for n in range(count)
+    ]
     return pa.Table.from_pylist(rows)
 
 
@@ -90,7 +93,7 @@ def test_an_equal_repetition_is_dropped_and_another_value_is_a_correction(house)
     house.send([(0, NOW, 1.0), (0, NOW, 3.0)], "other").step()
     house.send([(0, NOW, 3.0), (1, NOW, 5.0), (1, NOW, 6.0), (1, NOW, 6.0), (1, NOW, 5.0)]).step()
     assert house.rows() == [(0, NOW, 3.0, 0), (1, NOW, 5.0, 0)]
-    kept = house.ask("SELECT stream, first, value FROM correction ORDER BY recorded_at, app, \"offset\"", "correction")
+    kept = house.ask('SELECT stream, first, value FROM correction ORDER BY recorded_at, app, "offset"', "correction")
     assert sorted(kept) == [(0, 1.0, 3.0), (1, 5.0, 5.0)]
     counts = house.pipeline.counts
     assert (counts.new, counts.duplicates, counts.corrections) == (2, 4, 3)
@@ -149,8 +152,13 @@ def test_one_alarm_a_excursion_with_duration_and_hysteresis(home):
 
 def test_batching_does_not_change_the_alarms(tmp_path):
     rng = np.random.default_rng(3)
-    limits = {n: [{"id": "hi", "op": ">", "limit": 1.0, "clear": 0.5, "for_s": 60.0 * (n % 3), "level": 1}, {"id": "lo", "op": "<=", "limit": -1.0, "clear": None, "for_s": 0.0, "level": 2}]
-              for n in range(6)}
+    limits = {
+        n: [
+            {"id": "hi", "op": ">", "limit": 1.0, "clear": 0.5, "for_s": 60.0 * (n % 3), "level": 1},
+            {"id": "lo", "op": "<=", "limit": -1.0, "clear": None, "for_s": 0.0, "level": 2},
+        ]
+        for n in range(6)
+    }
     t0 = NOW - 300 * MINUTE
     values = np.cumsum(rng.normal(0, 0.6, (200, 6)), axis=0) * 0.5 % 4 - 2
     found = []
@@ -223,6 +231,7 @@ def test_whatever_step_it_stops_after_everything_is_there_once(home, where, monk
         def stopping(*args, **kwargs):
             call(*args, **kwargs)
             raise Stop
+
         return stopping
 
     if where == "facts":
@@ -240,7 +249,14 @@ def test_whatever_step_it_stops_after_everything_is_there_once(home, where, monk
     again.send([(2, NOW + 1, 3.0)])
     while again.step():
         pass
-    assert again.rows() == [(0, NOW - 9, 1.0, 0), (0, NOW - 8, 6.0, 0), (1, NOW - 20 * DAY, 1.0, 0), (1, NOW - 20 * DAY + 1, 7.0, 0), (2, NOW, 1.0, 0), (2, NOW + 1, 3.0, 0)]
+    assert again.rows() == [
+        (0, NOW - 9, 1.0, 0),
+        (0, NOW - 8, 6.0, 0),
+        (1, NOW - 20 * DAY, 1.0, 0),
+        (1, NOW - 20 * DAY + 1, 7.0, 0),
+        (2, NOW, 1.0, 0),
+        (2, NOW + 1, 3.0, 0),
+    ]
     assert again.ask("SELECT first, value FROM correction ORDER BY value DESC", "correction") == [(1.0, 2.0), (1.0, 1.0)]
     assert again.ask("SELECT count(*), count(DISTINCT (stream, t, sub)) FROM observation") == [(6, 6)]
     assert [a["state"] for a in again.alarms()] == ["raised"]

@@ -224,6 +224,12 @@ def test_steps_are_never_changed(city):
     _raise(city)
     step = CaseStep.objects.get()
     with change(SYSTEM, "forge"):
-        for write in (step.save, step.delete, CaseStep.objects.all().delete, lambda: CaseStep.objects.update(note="x"), lambda: CaseStep.objects.bulk_update([step], ["note"])):
+        for write in (
+            step.save,
+            step.delete,
+            CaseStep.objects.all().delete,
+            lambda: CaseStep.objects.update(note="x"),
+            lambda: CaseStep.objects.bulk_update([step], ["note"]),
+        ):
             with pytest.raises(TypeError, match="never"):
                 write()

@@ -1,9 +1,11 @@
 """The case machine under random acts, held against a plain table of what may follow what."""
 
 import datetime as dt
+import itertools
 import uuid
 
-from hypothesis import HealthCheck, given, settings, strategies as st
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from zhongshu.kernel.record import SYSTEM, change
 from zhongshu.kernel.registry import registry
@@ -83,7 +85,7 @@ def check_trail(uid, city, kind, suspended, paused):
     case = Case.objects.get(uid=uid)
     trail = find_case(uid, city.users["chief"]).trail
     assert [t.number for t in trail] == list(range(1, len(trail) + 1))
-    for earlier, later in zip(trail, trail[1:], strict=False):
+    for earlier, later in itertools.pairwise(trail):
         assert later.state_from == earlier.state_to, "each step begins where the one before ended"
     last = trail[-1].at
     if paused is not None:

@@ -51,10 +51,10 @@ def command_for(name: str) -> list[str]:
     return [sys.executable, "-m", "zhongshu", "run", name]
 
 
-def supervise(names: Sequence[str], run_dir: Path, stop: threading.Event) -> None:
-    """Run the named processes until `stop`; then end them in reverse order, politely first."""
+def supervise(names: Sequence[str], run_dir: Path, stop: threading.Event, others: Sequence[Child] = ()) -> None:
+    """Run the named processes, and `others` after them, until `stop`; then end them in reverse order, politely first."""
     run_dir.mkdir(parents=True, exist_ok=True)
-    children = [Child(name, command_for(name)) for name in names]
+    children = [*(Child(name, command_for(name)) for name in names), *others]
     for child in children:
         child.start(run_dir)
     while not stop.wait(0.5):

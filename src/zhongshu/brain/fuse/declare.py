@@ -14,7 +14,8 @@ class EventRule:
     """Which alarms, or results of window rules, become a city event of `kind`, and which of them are one event. Declaring it registers it.
 
     Alarms are taken by `feed` (product code, "" any) and `measures` (property codes, empty any) from `min_level` up; results of window rules by `kind` alone.
-    One event per subject (the thing): a further signal joins the open event, or re-opens one that closed less than `within_h` hours before it began. With `radius_m` > 0 signals of other
+    One event per subject (the thing): a further signal joins the open event, or re-opens one that closed less than `within_h` hours before it began.
+    With `radius_m` > 0 signals of other
     subjects nearer than that join too. The event closes when all its signals have cleared. `title` may use {thing}, {title}, {value}, {limit}, {unit} and {count}.
     """
 

@@ -9,7 +9,8 @@ from zhongshu.brain.rule import Evaluation, Rule, RuleHit, WindowSource, evaluat
 from zhongshu.brain.rule.models import RuleProgress
 from zhongshu.kernel.record import SYSTEM, change
 from zhongshu.kernel.registry import registry
-from zhongshu.kernel.time import now as clock_now, to_datetime
+from zhongshu.kernel.time import now as clock_now
+from zhongshu.kernel.time import to_datetime
 from zhongshu.sense.device.models import Thing
 
 from .declare import EventRule
@@ -37,7 +38,8 @@ class _Merging:
 def run_rule(rule: Rule, source: WindowSource) -> int:
     """Evaluate the windows of a rule that are due and those that late readings touched; returns how many new signals there are.
 
-    The lake is read and the rule runs before the transaction; signals and the rule's progress are written in one. A window evaluated again raises nothing twice, and takes nothing back: what people
+    The lake is read and the rule runs before the transaction; signals and the rule's progress are written in one. A window evaluated again raises
+    nothing twice, and takes nothing back: what people
     were told stays on the record.
     """
     name = f"{rule.name}@{rule.version}"
@@ -61,7 +63,9 @@ def _take(rule: Rule, hits: Sequence[RuleHit]) -> list[RuleHit]:
         return []
     known = set(EventSignal.objects.filter(key__in=[hit.key for hit in hits]).values_list("key", flat=True))
     fresh = [hit for hit in hits if hit.key not in known]
-    things = {str(t["uid"]): t for t in Thing.objects.filter(uid__in={h.thing for h in fresh}).values("uid", "pk", "name", "lon", "lat", "division_id", "organisation_id")}
+    things: dict[str, dict[str, Any]] = {
+        str(t["uid"]): dict(t) for t in Thing.objects.filter(uid__in={h.thing for h in fresh}).values("uid", "pk", "name", "lon", "lat", "division_id", "organisation_id")
+    }
     merging = _find_merging(rule)
     for hit in fresh:
         take_signal(merging, _signal_of(rule, hit, things.get(hit.thing, {})))

@@ -122,9 +122,8 @@ def _distance_m(lons: np.ndarray, lats: np.ndarray, lon: float, lat: float) -> n
 
 
 def _open_event(rule: Merging, signal: Signal) -> CityEvent:
-    moment = int(signal.started_at.timestamp() * 1_000_000)
     event = CityEvent(
-        key=f"{rule.name}/{signal.subject}/{moment}",
+        key=signal.key,
         kind=rule.kind,
         title=_title(rule, signal, 1),
         level=signal.level,

@@ -28,10 +28,10 @@ class SignalSource(CodeList):
 class CityEvent(Located, Owned, Record):
     """Something happened that the city must know: one event, however many alarms and rule results tell of it.
 
-    `key` is (event rule, subject, first moment). `historical`: found in data older than 48 h; visible, but opens no case and sends no notice.
+    `key` is that of the signal that opened it. `historical`: found in data older than 48 h; visible, but opens no case and sends no notice.
     """
 
-    key = IdentityField(_("key"), max_length=160)
+    key = IdentityField(_("key"), max_length=200)
     kind = models.CharField(_("kind"), max_length=80)
     title = models.CharField(_("title"), max_length=200)
     level = CodeField(ThresholdLevel, verbose_name=_("level"))

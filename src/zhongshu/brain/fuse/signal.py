@@ -10,7 +10,7 @@ __all__ = ["Signal"]
 class Signal:
     """One alarm or rule result: who it is about (`subject` is the uid of a record of `subject_kind`), how serious, since when.
 
-    `key` makes a repeat recognisable; `event_key` the same for the event it may open. `division` and `organisation` are database ids taken from the thing.
+    `key` makes a repeat recognisable, and is the key of the event it opens. `division` and `organisation` are database ids taken from the thing.
     """
 
     key: str

@@ -40,13 +40,17 @@ def compute_indicator(name: str, divisions: Sequence[int] | None, period: Period
     moment = at or now()
     question = _build_question(indicator, period, moment)
     key: dict[str, Any] = {"indicator": name, "version": indicator.version, "unit": period.unit, "start": question.start}
-    touched = IndicatorRun.objects.filter(**key).values_list("touched", flat=True).first() or 0
+    known = IndicatorRun.objects.filter(**key).first()
     figures = count_figures(indicator, question)
     inputs = _digest(indicator, question.tree, figures)
     with transaction():
-        written = _store(indicator, question, figures, inputs, divisions)
+        same = known is not None and known.inputs == inputs
+        written = 0 if same else _store(indicator, question, figures, inputs, divisions)
         if divisions is None:
-            IndicatorRun.objects.update_or_create(**key, defaults={"computed_at": moment, "inputs": inputs, "counted": touched})
+            defaults = {"computed_at": moment, "inputs": inputs, "counted": known.touched if known else 0}
+            IndicatorRun.objects.update_or_create(**key, defaults=defaults)
+        elif not same:
+            IndicatorRun.objects.filter(**key).update(inputs="")
     return written
 
 
@@ -155,6 +159,7 @@ def _digest(indicator: Indicator, tree: Tree, figures: Figures) -> str:
     text = hashlib.blake2b(indicator.digest_text().encode(), digest_size=16)
     for column in (tree.ids, figures.numerator, figures.denominator):
         text.update(np.ascontiguousarray(column).tobytes())
+    text.update(repr(sorted(figures.note.items())).encode())
     return text.hexdigest()
 
 

@@ -19,7 +19,7 @@ __all__ = ["Drill", "Value", "drill", "get_indicator", "get_value", "list_indica
 
 @dataclass(frozen=True)
 class Value:
-    """One number as stored. `computed_at` None: not counted yet; `value` None: nothing there to count or to divide by."""
+    """One number as stored. `computed_at` is when the value last changed, None: not counted yet; `value` None: nothing there to count or to divide by."""
 
     indicator: str
     division: int

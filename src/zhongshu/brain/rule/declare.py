@@ -79,8 +79,10 @@ def rule(
 ) -> Callable[[Callable[..., Flags]], Callable[..., Flags]]:
     """Declare `function(readings: Window, *using) -> Flags` as a rule over the readings of a feed.
 
-    It is called for every window of length `window` ("3 h") whose start is a multiple of `every` ("10 min"; the window's length unless said) since 1970 UTC, as soon as the window is
-    complete, and again when readings arrive late for it. It must be pure: equal windows give equal flags. What it flags opens or joins a city event of the kind `raises` (`<pack>.<kind>`); the rule is
+    It is called for every window of length `window` ("3 h") whose start is a multiple of `every` ("10 min"; the window's length unless said) since
+    1970 UTC, as soon as the window is
+    complete, and again when readings arrive late for it. It must be pure: equal windows give equal flags. What it flags opens or joins a city event
+    of the kind `raises` (`<pack>.<kind>`); the rule is
     registered as `<pack>.<function name>`. `measures` restricts the window to these property codes. Raises `ValueError` for a pace or level that is none.
     """
     if level not in LEVELS:

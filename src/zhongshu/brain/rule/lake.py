@@ -24,7 +24,8 @@ LOOKBACK_US = 3 * 86_400 * 1_000_000
 
 
 class LakeSource:
-    """The lake as a `WindowSource`. `lateness_us`: how long after its phenomenon time a reading may arrive and still be in time (at least the feed's interval, whose start `t` is).
+    """The lake as a `WindowSource`. `lateness_us`: how long after its phenomenon time a reading may arrive and still be in time (at least the feed's
+    interval, whose start `t` is).
 
     A position is the versions of the tables `observation`, `late` and `correction`, written `12/3/0`.
     """

@@ -73,7 +73,7 @@ def plan_windows(rule: Rule, done_to: int, again: Iterable[Span], arrivals: Arri
     late: list[int] = []
     rest: list[Span] = []
     for low, high in _merge([*again, *arrivals.spans]):
-        starts = [s for s in range(_floor(low - length, step) + step, high + 1, step) if 0 <= s and s + length <= done_to]
+        starts = [s for s in range(_floor(low - length, step) + step, high + 1, step) if s >= 0 and s + length <= done_to]
         room = WINDOWS - len(new) - len(late)
         late += starts[: max(room, 0)]
         if len(starts) > max(room, 0):

@@ -19,7 +19,10 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True)
 class Arrivals:
-    """What came in after some position: the new `position`, `complete_to` (µs UTC; earlier phenomenon times are taken as complete), and the spans of phenomenon time the new readings lie in."""
+    """What came in after some position.
+
+    `position` is the new one, `complete_to` (µs UTC) the phenomenon time before which readings are taken as complete, `spans` where the new readings lie.
+    """
 
     position: str
     complete_to: int

@@ -44,7 +44,8 @@ class Window:
     """The readings of one span of phenomenon time, `start` ≤ t < `end` in µs UTC.
 
     Columns have one entry per reading, sorted by stream and time. `streams` has one entry per stream that has readings here, its rows are
-    `offsets[i]:offsets[i + 1]`; `measure` and `thing` tell per such stream what it measures and the uid of its thing. `known` are all streams of the rule, also the silent ones.
+    `offsets[i]:offsets[i + 1]`; `measure` and `thing` tell per such stream what it measures and the uid of its thing. `known` are all streams of the
+    rule, also the silent ones.
     """
 
     start: int

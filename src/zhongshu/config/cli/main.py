@@ -13,7 +13,7 @@ from zhongshu.config.boot import boot
 
 __all__ = ["Failure", "main"]
 
-LIGHT = {"decode"}  # commands that need no database and no settings
+LIGHT = {"decode", "demo"}  # commands that need no database and no settings, or make them first
 
 
 class Failure(click.ClickException):

@@ -23,7 +23,7 @@ _STATED = (pa.int64(), pa.int16(), pa.int8(), pa.float64())
 
 
 def sync_files(paths: Iterable[Path]) -> None:
-    """fsync files, then the folders that name them (up to and with the table's parent); a new name is durable only with its folder."""
+    """Fsync files, then the folders that name them (up to and with the table's parent); a new name is durable only with its folder."""
     folders: set[Path] = set()
     for path in paths:
         _sync(path)
@@ -58,7 +58,7 @@ class FileWriter:
             compression="zstd",
             compression_level=level,
             use_dictionary=list(table.coded),
-            column_encoding={name: "DELTA_BINARY_PACKED" for name in table.packed},
+            column_encoding=dict.fromkeys(table.packed, "DELTA_BINARY_PACKED"),
             store_schema=False,
             write_statistics=True,
             dictionary_pagesize_limit=4 << 20,

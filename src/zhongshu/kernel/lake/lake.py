@@ -4,7 +4,6 @@ import json
 import os
 import time
 from collections.abc import Collection, Mapping
-from datetime import date
 from pathlib import Path
 
 import duckdb
@@ -162,8 +161,9 @@ class Lake:
     ) -> duckdb.DuckDBPyConnection:
         """Return an in-memory DuckDB with one view per table, as of now.
 
-        The view `observation` holds late rows and has corrections applied: one row per (stream, t, sub); `observation_first` shows first values. `days`, (first, last) civil day or a frozenset of them, limits which
-        files are read; state it whenever the question has a window. Times are int64 UTC µs: cut hours by integer arithmetic.
+        The view `observation` holds late rows and has corrections applied: one row per (stream, t, sub); `observation_first` shows first values. `days`, a
+        (first, last) civil day or a frozenset of days, limits which files are read; state it whenever the question has a window. Times are int64 UTC µs: cut
+        hours by integer arithmetic.
         """
         connection = duckdb.connect(":memory:")
         connection.execute(f"SET threads={threads or os.cpu_count() or 1}")

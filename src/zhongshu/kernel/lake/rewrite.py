@@ -117,7 +117,7 @@ def _rewrite(lake: Lake, table: str, partition: str | None, files: Sequence[Stor
 def _write_sorted(lake: Lake, spec: LakeTable, partition: str | None, query: str, memory: str, level: int) -> list[AddAction]:
     columns = ", ".join(f'"{name}"' for name in spec.schema.names)
     partition_by = "PARTITION BY " + ", ".join(f'"{name}"' for name in spec.identity)
-    newest = f" QUALIFY row_number() OVER ({partition_by} ORDER BY \"{spec.newest_by}\" DESC) = 1" if spec.newest_by else ""
+    newest = f' QUALIFY row_number() OVER ({partition_by} ORDER BY "{spec.newest_by}" DESC) = 1' if spec.newest_by else ""
     order = ", ".join(f'"{name}"' for name in spec.sort)
     spill = lake.root / "spill"
     add: list[AddAction] = []

@@ -1,9 +1,8 @@
 """One Delta table through a kept handle: commits with application transactions, file lists, syncing, checking after a power cut."""
 
 import json
-import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
@@ -116,7 +115,7 @@ class Stored:
         return [unquote(add["path"]) for add in adds if add and add["dataChange"]]
 
     def sync(self, after: int) -> int:
-        """fsync every file of the commits after version `after` (all processes'), then the commits; return the version reached."""
+        """Fsync every file of the commits after version `after` (all processes'), then the commits; return the version reached."""
         reached = self.refresh()
         data: list[Path] = []
         commits: list[Path] = []
@@ -178,7 +177,7 @@ class Stored:
             raise LakeDamaged(f"table {self.spec.name}: {len(bad)} files are damaged: {', '.join(bad[:5])}. Restore them from the backup of {self.root}.")
 
 
-def _check_parquet(paths: "os.PathLike[str] | object", table: str) -> None:
-    for path in paths:  # type: ignore[attr-defined]
+def _check_parquet(paths: Iterable[Path], table: str) -> None:
+    for path in paths:
         if path.stat().st_size < 12:
             raise LakeDamaged(f"table {table}: the checkpoint {path.name} is empty, as after a power cut. Remove it and _last_checkpoint beside it.")

@@ -39,7 +39,7 @@ class GroupCommitter:
         self._thread = threading.Thread(target=self._run, name=f"commit {writer.path.stem}", daemon=True)
         self._thread.start()
 
-    def submit(self, entries: Sequence[Entry], key: str | None = None) -> "Future[Receipt]":
+    def submit(self, entries: Sequence[Entry], key: str | None = None, notes: Sequence[str] = ()) -> "Future[Receipt]":
         """Hand in entries from any thread; the future is resolved after their commit. Raises `LogFull` when there is no room."""
         size = sum(len(entry.body) for entry in entries)
         future: Future[Receipt] = Future()
@@ -50,17 +50,17 @@ class GroupCommitter:
                 raise LogFull("the log is full: the pipeline is behind")
             if self._pending and self._pending_bytes + size > self._max_pending:
                 raise LogFull("too much is waiting to be written")
-            self._pending.append((Submission(entries, key), size, future))
+            self._pending.append((Submission(entries, key, notes), size, future))
             self._pending_bytes += size
             if len(self._pending) == 1:
                 self._wake.notify()
         return future
 
-    async def append(self, entries: Sequence[Entry], key: str | None = None, *, wait: bool = True) -> Receipt:
+    async def append(self, entries: Sequence[Entry], key: str | None = None, *, notes: Sequence[str] = (), wait: bool = True) -> Receipt:
         """Hand in entries and wait for their commit; with `wait` also for room. Raises `LogFull` (without `wait`) or `LogError`."""
         while True:
             try:
-                return await asyncio.wrap_future(self.submit(entries, key))
+                return await asyncio.wrap_future(self.submit(entries, key, notes))
             except LogFull:
                 if not wait or self._closing:
                     raise

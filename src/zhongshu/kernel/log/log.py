@@ -211,9 +211,7 @@ class LogReader:
         """Remove entries with `seq <= upto`, `step` at a time so that the writer never waits long; return how many were removed."""
         removed = 0
         while True:
-            count = self._connection.execute(
-                "DELETE FROM entry WHERE seq IN (SELECT seq FROM entry WHERE seq <= ? ORDER BY seq LIMIT ?)", (upto, step)
-            ).rowcount
+            count = self._connection.execute("DELETE FROM entry WHERE seq IN (SELECT seq FROM entry WHERE seq <= ? ORDER BY seq LIMIT ?)", (upto, step)).rowcount
             removed += count
             if count < step:
                 return removed

@@ -41,11 +41,11 @@ class AirStation(Located, Owned, Record):
     Days from `opened_on` until `closed_on` (excluded) on which nothing arrives count as missing; without `opened_on` only days on which something arrived do.
     """
 
-    station_no = IdentityField(_("station number"), max_length=24)
-    name = models.CharField(_("name"), max_length=80)
+    station_no = IdentityField(_("station number"), max_length=80)
+    name = models.CharField(_("name"), max_length=120)
     kind = CodeField(StationKind, default=StationKind.ASSESSMENT, verbose_name=_("kind"))
     level = CodeField(StationLevel, default=StationLevel.MUNICIPAL, verbose_name=_("network"))
-    mn = IdentityField(_("device number (MN)"), max_length=24, unique=False, blank=True)
+    mn = IdentityField(_("device number (MN)"), max_length=80, unique=False, blank=True)
     thing = models.ForeignKey(Thing, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("thing"))
     programme = models.CharField(_("measures"), max_length=40, default=ALL, validators=[check_programme])
     opened_on = models.DateField(_("opened on"), null=True, blank=True)
@@ -206,7 +206,7 @@ POLLUTION_CASE = CaseKind(
     _("Air pollution"),
     on="environment.air.pollution",
     prefix="EA",
-    to="environment_bureau",
+    to="dept-environment",
     within="24 h",
     steps={"opened": "30 min", "accepted": "1 h", "assigned": "1 h", "acting": "12 h", "checking": "4 h"},
     escalation=("0 h", "4 h"),

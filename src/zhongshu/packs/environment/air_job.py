@@ -9,12 +9,13 @@ from django.conf import settings
 
 from zhongshu.kernel.job import JobRun, job
 from zhongshu.kernel.lake import Lake
-from zhongshu.kernel.record import transaction
+from zhongshu.kernel.record import SYSTEM, transaction
 from zhongshu.kernel.time import Period, PeriodUnit, civil_day, now_us
 
 from .air import AirDay, AirStation
 from .air_hours import StationRow, list_stations
 from .air_index import compute_air_index, list_areas
+from .air_register import create_missing_stations
 
 __all__ = ["compute_touched_days", "update_air_index"]
 
@@ -26,6 +27,7 @@ CHUNK_ROWS = 100_000
 @job("environment.air.index", every="1 min")
 def update_air_index(run: JobRun) -> dict[str, int]:
     """Compute the index of every day that was touched since the last run."""
+    create_missing_stations(SYSTEM)
     lake = Lake(settings.HOUSE.path("lake"), settings.TIME_ZONE, check=False)
     try:
         return compute_touched_days(lake, run)

@@ -23,7 +23,7 @@ class InUse(ValueError):
     """A record cannot be removed because others point to it."""
 
 
-def build_form_class(kind: KindSpec, scopes: Mapping[str, Scope]) -> type[ModelForm[Any]]:
+def build_form_class(kind: KindSpec, scopes: Mapping[str, Scope]) -> "type[ModelForm[Any]]":
     """Make the form class of a kind; reference fields offer only what `scopes` (kind name → view scope) lets the caller see."""
     spec: FormSpec = build_surface(kind, "form")
     made = modelform_factory(get_model(kind), fields=list(spec.fields), formfield_callback=_form_field)
@@ -36,7 +36,7 @@ def build_form_class(kind: KindSpec, scopes: Mapping[str, Scope]) -> type[ModelF
     return made
 
 
-def save_form(form: ModelForm[Any], kind: KindSpec, scope: Scope, by: Actor, why: str) -> Record:
+def save_form(form: "ModelForm[Any]", kind: KindSpec, scope: Scope, by: Actor, why: str) -> Record:
     """Save a valid form; raises `PermissionDenied` when the record would lie outside the caller's scope, before or after, and `Conflict` for a stale version."""
     with change(by, why):
         record: Record = form.save(commit=False)

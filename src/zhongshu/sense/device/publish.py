@@ -41,7 +41,7 @@ Mark = list[int]
 
 
 def _read_mark(*models: Any) -> Mark:
-    """A number per kind that grows with every write: its last history row (an index look-up); small kinds are counted too, so that a removal is seen."""
+    """Return a number per kind that grows with every write: its last history row, an index look-up. Small kinds are counted too."""
     grown = [model.history_model._default_manager.aggregate(last=Max("history_id"))["last"] or 0 for model in models]
     return grown + [model.objects.count() for model in models if model in _SMALL_KINDS]
 
@@ -100,8 +100,10 @@ def _resolve(limits: dict[tuple[int, int], list[Threshold]], prop: int, stream: 
 def build_thing_table() -> pa.Table:
     """Return all things: `uid`, `external_id`, `name`, `product`, `state`, `lon`, `lat`, `division_left`, `organisation` (left number)."""
     schema = pa.schema(
-        [(name, pa.string()) for name in ("uid", "external_id", "name", "product", "state")]
-        + [("lon", pa.float64()), ("lat", pa.float64()), ("division_left", pa.int32()), ("organisation", pa.int64())]
+        [
+            *((name, pa.string()) for name in ("uid", "external_id", "name", "product", "state")),
+            *(("lon", pa.float64()), ("lat", pa.float64()), ("division_left", pa.int32()), ("organisation", pa.int64())),
+        ]
     )
     fields = ("uid", "external_id", "name", "product__code", "state", "lon", "lat", "division__left", "organisation__left")
     rows = [(str(row[0]), *row[1:]) for row in Thing.objects.order_by("id").values_list(*fields).iterator(20_000)]

@@ -110,9 +110,7 @@ def _check_count(rows: int, max_rows: int) -> None:
         raise BodyError(f"the body holds {rows} readings; at most {max_rows} are taken at once")
 
 
-def _build(
-    streams: list[str], index: Sequence[int], t: Sequence[Any], value: Sequence[float | None], quality: Sequence[int] | None, sub: Sequence[int] | None
-) -> Parsed:
+def _build(streams: list[str], index: Sequence[int], t: Sequence[Any], value: Sequence[float | None], quality: Sequence[int] | None, sub: Sequence[int] | None) -> Parsed:
     _check_streams(streams)
     place = _integers(index, "stream", 0, len(streams) - 1, f"is not a place in streams, which has {len(streams)}")
     times = _parse_times(t)

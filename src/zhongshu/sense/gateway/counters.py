@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,10 @@ REST = "(others)"
 
 @dataclass(slots=True)
 class SourceCounters:
-    """Totals of one source since it was first seen; `unpromised` counts messages that were taken without an acknowledgement (MQTT QoS 0, HJ 212 without the wish for an answer)."""
+    """Totals of one source since it was first seen.
+
+    `unpromised` counts messages that were taken without an acknowledgement (MQTT QoS 0, HJ 212 without the wish for an answer).
+    """
 
     frames: int = 0
     readings: int = 0
@@ -61,7 +64,11 @@ class GatewayCounters:
     def write(self, **figures: Any) -> None:
         """Replace the file at once with the totals and the given figures of the process."""
         totals = {"connections": self.connections, "turned_away": self.turned_away, "bytes": self.bytes}
-        write_pulse(self._run_dir, NAME, {**totals, **figures, "sources": {name: asdict(counters) for name, counters in self.sources.items()}})
+        write_pulse(self._run_dir, NAME, {**totals, **figures, "sources": {name: _as_json(counters) for name, counters in self.sources.items()}})
+
+
+def _as_json(counters: SourceCounters) -> dict[str, Any]:
+    return {f.name: getattr(counters, f.name) for f in fields(counters)}
 
 
 def read_counters(run_dir: Path) -> dict[str, Any]:

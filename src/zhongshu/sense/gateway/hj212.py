@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from zhongshu.sense.protocol import FrameError, Refusal
 from zhongshu.sense.protocol.hj212 import (
@@ -21,15 +22,21 @@ from zhongshu.sense.protocol.hj212 import (
 )
 
 from .counters import GatewayCounters, SourceCounters
-from .quarantine import Quarantine
 from .rows import REFUSED, TAKEN, TOLERATED, Frame, Rows
 from .sources import SourceDirectory, SourceSpec
 
-__all__ = ["PROTOCOL", "Conversation", "Heard", "Intake212"]
+__all__ = ["PROTOCOL", "Conversation", "Heard", "Intake212", "Keeper"]
 
 PROTOCOL = "hj212"
 UNKNOWN = f"{PROTOCOL}:?"
 REQUEST_ANSWER = "9011"
+
+
+class Keeper(Protocol):
+    """Where refused frames go."""
+
+    def keep(self, received_at_us: int, source: str, reason: str, content_type: str, body: bytes) -> None:
+        """Keep one refused body with its reason; returns at once."""
 
 
 @dataclass(slots=True)
@@ -47,7 +54,7 @@ class Intake212:
         self,
         directory: SourceDirectory,
         counters: GatewayCounters,
-        quarantine: Quarantine,
+        quarantine: "Keeper",
         find_seen: Callable[[Sequence[str], int], set[str]],
         clock: Callable[[], int] = lambda: time.time_ns() // 1000,
     ) -> None:
@@ -108,7 +115,7 @@ class Conversation:
         try:
             message = decode(raw, TOLERANT)
             source = f"{PROTOCOL}:{message.mn}"
-            spec, profile = self._check_sender(message, source)
+            profile = self._check_sender(message, source)
         except FrameError as error:
             self._refuse(heard, now, raw, error, source)
             return
@@ -133,7 +140,7 @@ class Conversation:
         heard.rows.keys.append(f"{PROTOCOL}:{digest.hex()}")
         self._answer(heard, message, counters)
 
-    def _check_sender(self, message: HJ212Message, source: str) -> tuple[SourceSpec, Profile]:
+    def _check_sender(self, message: HJ212Message, source: str) -> Profile:
         spec = self._intake.directory.find(source)
         if spec is None:
             raise _Stranger("unknown-source", f"There is no connection {source}; register it, then play its frames again.", message, RequestResult.WRONG_MN)
@@ -141,7 +148,7 @@ class Conversation:
             raise _Stranger("not-active", f"The connection {source} is switched off.", message, RequestResult.REFUSED)
         if not self._intake.directory.is_password(spec, message.pw or ""):
             raise _Stranger("password", f"{message.mn} gave another password (PW) than its connection has.", message, RequestResult.WRONG_PASSWORD)
-        return spec, self._intake.find_profile(spec)
+        return self._intake.find_profile(spec)
 
     def _take(self, rows: Rows, message: HJ212Message, profile: Profile, source: str) -> None:
         whole = self._with_time(message)

@@ -60,6 +60,7 @@ class Intake:
         self.counts: Counter[str] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one ASGI connection."""
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return

@@ -105,9 +105,7 @@ def read_dimension(kind: str, home: Path) -> pa.Table | None:
 
 def publish_streams(streams: pa.Table, home: Path) -> int:
     """Publish the streams (columns of `STREAM_SCHEMA`; missing ones are null) with their id directory; return the generation. Ordinals are never reused."""
-    columns = [
-        streams.column(field.name).cast(field.type) if field.name in streams.column_names else pa.nulls(streams.num_rows, field.type) for field in STREAM_SCHEMA
-    ]
+    columns = [streams.column(field.name).cast(field.type) if field.name in streams.column_names else pa.nulls(streams.num_rows, field.type) for field in STREAM_SCHEMA]
     table = pa.table(columns, schema=STREAM_SCHEMA)
     ordinals = table.column("ordinal").to_numpy()
     if len(np.unique(ordinals)) != len(ordinals) or (len(ordinals) and ordinals.min() < 0):

@@ -81,7 +81,7 @@ def _list_cells(lake: Lake, paths: dict[str, list[Path]]) -> pa.Table:
             there = lake.list_paths(table)
         if there:
             names = ", ".join("'" + str(path).replace("'", "''") + "'" for path in there)
-            scans.append(f"SELECT stream, t // {HOUR_US} * {HOUR_US} AS hour FROM read_parquet([{names}], hive_partitioning=false)")
+            scans.append(f"SELECT stream, t // {HOUR_US} * {HOUR_US} AS hour FROM read_parquet([{names}], hive_partitioning=false)")  # noqa: S608
     if not scans:
         return pa.table({"stream": pa.array([], pa.int64()), "hour": pa.array([], pa.int64())})
     with duckdb.connect(":memory:") as connection:

@@ -13,7 +13,8 @@ from zhongshu.sense.pipeline.threshold import State
 __all__ = ["BatchNote", "Facts"]
 
 _SCHEMA = """
-CREATE TABLE IF NOT EXISTS threshold_state (stream INTEGER, threshold TEXT, since INTEGER NOT NULL, raised INTEGER NOT NULL, PRIMARY KEY (stream, threshold)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS threshold_state (
+    stream INTEGER, threshold TEXT, since INTEGER NOT NULL, raised INTEGER NOT NULL, PRIMARY KEY (stream, threshold)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS watermark (app TEXT PRIMARY KEY, offset INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batch (id INTEGER PRIMARY KEY AUTOINCREMENT, app TEXT NOT NULL, offset INTEGER NOT NULL, arrived_at INTEGER NOT NULL, rows INTEGER NOT NULL);
 """

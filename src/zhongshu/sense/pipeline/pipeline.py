@@ -231,7 +231,9 @@ class Pipeline:
             tables.append(rest.filter(pa.array(keep)))
         if tables:
             data = pa.concat_tables(tables)
-            self.lake.append("observation_other", data.set_column(data.column_names.index("sub"), "sub", data.column("sub").fill_null(0)), self._ahead("observation_other", offsets))
+            self.lake.append(
+                "observation_other", data.set_column(data.column_names.index("sub"), "sub", data.column("sub").fill_null(0)), self._ahead("observation_other", offsets)
+            )
             self.counts.texts += data.num_rows
 
     def _write_frames(self, decoded: Decoded, apps: list[str], offsets: Mapping[str, int]) -> None:

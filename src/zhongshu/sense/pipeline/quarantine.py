@@ -4,6 +4,7 @@ import json
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -34,9 +35,7 @@ class Quarantine:
 
     def keep(self, rows: Rows, names: pa.Array, reasons: np.ndarray, reason_names: Sequence[str], offsets: Mapping[str, int], at_us: int) -> None:
         """Keep rows with their reason (index into `reason_names`) and note the offsets, in one transaction."""
-        entries = [
-            Entry("readings", _encode(rows.take(reasons == code), names), at_us, json.dumps({"reason": reason_names[code]})) for code in np.unique(reasons)
-        ]
+        entries = [Entry("readings", _encode(rows.take(reasons == code), names), at_us, json.dumps({"reason": reason_names[code]})) for code in np.unique(reasons)]
         self._log.append_group([Submission(entries)], lambda connection: _note(connection, offsets))
         if self._reader.figures().bytes > self._max:
             oldest = [entry.seq for entry in self._reader.read(0, max_bytes=self._max // 10)]
@@ -73,7 +72,7 @@ class Quarantine:
                     replay([Entry("readings", _encode(decoded.rows.take(ready), decoded.names), now_us, "quarantine")])
                     left = decoded.rows.take(~ready)
                     rest = [Entry("readings", _encode(left, decoded.names), entry.received_at_us, entry.source)] if len(left) else []
-                    self._log.append_group([Submission(rest)], lambda connection, seq=entry.seq: _forget(connection, seq))
+                    self._log.append_group([Submission(rest)], partial(_forget, seq=entry.seq))
                     released += int(ready.sum())
             after = entries[-1].seq
 

@@ -12,7 +12,7 @@ from zhongshu.kernel.registry import registry
 from zhongshu.kernel.time import now as clock_now
 from zhongshu.security.identity.models import Organisation, User
 
-from .clock import extend_limits, resume_limits, stop_limits
+from .clock import extend_limits, get_due_at, resume_limits, stop_limits
 from .declare import CaseKind, parse_limit
 from .events import publish_case
 from .machine import ACTS, DOING, ENDED, Act, CaseState, get_act_label
@@ -73,7 +73,8 @@ def do_act(
 ) -> Case:
     """Do one act and write its step; returns the case as it is now.
 
-    `version` is the version the person saw; a newer one raises `CaseConflict`. `assignee` and `organisation` are uids, `limit` a time such as "2 working d". Raises `ActRefused` when the act is unknown, not
+    `version` is the version the person saw; a newer one raises `CaseConflict`. `assignee` and `organisation` are uids, `limit` a time such as "2
+    working d". Raises `ActRefused` when the act is unknown, not
     possible in this state, not this person's, or lacks what it needs.
     """
     found = ACTS.get(act)
@@ -82,7 +83,7 @@ def do_act(
     actor = Actor("person", by.name or by.username, str(by.uid))
     why = f"{found.name}: {note}" if note.strip() else str(found.label)
     with change(actor, why[:500]):
-        case = Case.objects.select_for_update(of=("self",)).select_related("division", "organisation", "assignee").filter(uid=_uid(case_uid)).first()
+        case = Case.objects.select_for_update(of=("self",)).select_related("division", "organisation", "assignee").filter(uid__in=_uid(case_uid)).first()
         if case is None or not is_allowed(by, ("view",), case):
             raise ActRefused(_("There is no such case, or you may not see it."))
         _check_version(case, version)
@@ -158,20 +159,20 @@ def _prepare(kind: CaseKind, case: Case, given: _Given) -> dict[str, Any]:
         case.assignee = None
         return {"organisation": str(case.organisation.uid), "organisation_name": case.organisation.name, "old": str(old.uid) if old else ""}
     if needs == "limit":
-        old_due = case.due_at
+        old_due = get_due_at(case)
         try:
             extra = parse_limit(given.limit or "")
         except ValueError:
             raise ActRefused(_("Say by how much: “4 h”, “4 working h” or “2 working d”.")) from None
         extend_limits(kind, case, extra)
-        return {"by": given.limit, "old_due_at": old_due.isoformat(), "due_at": case.due_at.isoformat()}
+        return {"by": given.limit, "old_due_at": old_due.isoformat(), "due_at": get_due_at(case).isoformat()}
     if given.act.name == "return":
         case.assignee = None
     return {}
 
 
 def _get_assignee(case: Case, uid: str | None) -> User:
-    found = User.objects.filter(uid=_uid(uid), is_active=True).first()
+    found = User.objects.filter(uid__in=_uid(uid), is_active=True).first()
     if found is None:
         raise ActRefused(_("Say who shall do it."))
     if not is_allowed(found, ("act",), case):
@@ -180,14 +181,15 @@ def _get_assignee(case: Case, uid: str | None) -> User:
 
 
 def _get_organisation(uid: str | None) -> Organisation:
-    found = Organisation.objects.filter(uid=_uid(uid)).first()
+    found = Organisation.objects.filter(uid__in=_uid(uid)).first()
     if found is None:
         raise ActRefused(_("Say which organisation shall take it."))
     return found
 
 
-def _uid(text: str | None) -> uuid.UUID | None:
+def _uid(text: str | None) -> list[uuid.UUID]:
+    """Return the identity a page sent, or nothing where it is none."""
     try:
-        return uuid.UUID(text or "")
+        return [uuid.UUID(text or "")]
     except ValueError:
-        return None
+        return []

@@ -8,7 +8,7 @@ from .declare import CaseKind, TimeLimit, parse_limit
 from .machine import CaseState
 from .models import Case
 
-__all__ = ["compute_left_s", "compute_used_s", "extend_limits", "resume_limits", "set_escalation", "set_step_limit", "set_total_limit", "stop_limits"]
+__all__ = ["compute_left_s", "compute_used_s", "extend_limits", "get_due_at", "resume_limits", "set_escalation", "set_step_limit", "set_total_limit", "stop_limits"]
 
 HOUR_S, DAY_S = 3600.0, 86_400.0
 
@@ -41,7 +41,7 @@ def set_step_limit(kind: CaseKind, case: Case) -> None:
 
 def extend_limits(kind: CaseKind, case: Case, extra: TimeLimit) -> None:
     """Move the total limit and the step's by `extra`, counted on from where they end."""
-    case.due_at = _deadline(kind, case.due_at, extra)
+    case.due_at = _deadline(kind, get_due_at(case), extra)
     if case.step_due_at:
         case.step_due_at = _deadline(kind, case.step_due_at, extra)
         case.step_overdue = False
@@ -51,7 +51,7 @@ def extend_limits(kind: CaseKind, case: Case, extra: TimeLimit) -> None:
 def stop_limits(kind: CaseKind, case: Case, now: datetime) -> None:
     """Stop the clocks and keep what is left; a limit that is past stays where it was."""
     step = kind.step_limit(case.state)
-    case.due_left = compute_left_s(kind, now, case.due_at)
+    case.due_left = compute_left_s(kind, now, get_due_at(case))
     case.step_left = compute_left_s(kind, now, case.step_due_at, step) if case.step_due_at else None
     if case.due_left > 0:
         case.due_at = None
@@ -72,7 +72,14 @@ def resume_limits(kind: CaseKind, case: Case, now: datetime) -> None:
 def set_escalation(kind: CaseKind, case: Case) -> None:
     """Set when the case is told to the next superior organisation: the next level's time after the total limit, or never again."""
     more = case.escalation < len(kind.escalation)
-    case.escalate_at = _deadline(kind, case.due_at, parse_limit(kind.escalation[case.escalation])) if more else None
+    case.escalate_at = _deadline(kind, get_due_at(case), parse_limit(kind.escalation[case.escalation])) if more else None
+
+
+def get_due_at(case: Case) -> datetime:
+    """Return when the total limit ends; raises `ValueError` for a case whose clock is stopped."""
+    if case.due_at is None:
+        raise ValueError(f"the clock of case {case.case_no} is stopped")
+    return case.due_at
 
 
 def _seconds(left: float, unit: LimitUnit) -> TimeLimit:

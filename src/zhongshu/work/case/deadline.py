@@ -8,7 +8,7 @@ from zhongshu.kernel.record import SYSTEM, Conflict, change
 from zhongshu.kernel.registry import registry
 from zhongshu.kernel.time import now as clock_now
 
-from .clock import set_escalation
+from .clock import get_due_at, set_escalation
 from .declare import CaseKind
 from .events import publish_case
 from .machine import CaseState
@@ -29,7 +29,10 @@ def on_deadlines(run: JobRun) -> dict[str, int]:
 
 
 def check_deadlines(now: datetime) -> int:
-    """Mark steps and cases whose limit has passed at `now`, and escalate; returns how many marks were set. Each case is its own small change; one that somebody works on meanwhile is left for the next run."""
+    """Mark steps and cases whose limit has passed at `now`, and escalate; returns how many marks were set.
+
+    Each case is its own small change; one that somebody works on meanwhile is left for the next run.
+    """
     going = Case.objects.filter(closed_at=None).exclude(state=CaseState.SUSPENDED)
     marked = 0
     for found, mark in (
@@ -51,14 +54,15 @@ def check_deadlines(now: datetime) -> int:
 
 def _mark_step(kind: CaseKind, case: Case, now: datetime) -> None:
     case.step_overdue = True
-    add_step(kind, case, "step_overdue", SYSTEM, now, before=case.state, data={"due_at": case.step_due_at.isoformat()})
+    due = case.step_due_at.isoformat() if case.step_due_at else ""
+    add_step(kind, case, "step_overdue", SYSTEM, now, before=case.state, data={"due_at": due})
     case.save()
     publish_case("work.case.changed", case, "step_overdue")
 
 
 def _mark_case(kind: CaseKind, case: Case, now: datetime) -> None:
     case.overdue = True
-    add_step(kind, case, "overdue", SYSTEM, now, before=case.state, data={"due_at": case.due_at.isoformat()})
+    add_step(kind, case, "overdue", SYSTEM, now, before=case.state, data={"due_at": get_due_at(case).isoformat()})
     case.save()
     publish_case("work.case.overdue", case, "overdue", escalation=case.escalation, told="")
 

@@ -45,9 +45,12 @@ def parse_limit(text: str) -> TimeLimit:
 class CaseKind:
     """A kind of case. Declaring it registers it.
 
-    `on` is the kind of city event that opens one ("" opened by hand only); `prefix` begins its numbers and belongs to this kind alone. `to` is the code of the organisation that is responsible where
-    no `Responsibility` names one for the division or those above it. `within` is the limit from opening to closing; `steps` are limits of single states (`opened`, `accepted`, `assigned`, `acting`,
-    `checking`, `returned`). `escalation` says how long after the total limit the case is told to the next superior organisation, one level each. `calendar` gives the working hours.
+    `on` is the kind of city event that opens one ("" opened by hand only); `prefix` begins its numbers and belongs to this kind alone. `to` is the
+    code of the organisation that is responsible where
+    no `Responsibility` names one for the division or those above it. `within` is the limit from opening to closing; `steps` are limits of single
+    states (`opened`, `accepted`, `assigned`, `acting`,
+    `checking`, `returned`). `escalation` says how long after the total limit the case is told to the next superior organisation, one level each.
+    `calendar` gives the working hours.
     """
 
     name: str

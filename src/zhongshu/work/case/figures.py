@@ -43,8 +43,11 @@ def _list_rows(question: Question, divisions: list[int]) -> dict[str, Any]:
     warn=">= 0.85",
     source="GB/T 30428.4, closing in time ÷ should close; the target is local: operation centre",
 )
-def CLOSED_ON_TIME(question: Question) -> pa.Table:  # noqa: N802 - an indicator, named like the other declarations
-    """Closed within the limit, of all that should have been closed: closed in the period, or past their limit in it and still open. Void cases count neither way; without any there is no value."""
+def CLOSED_ON_TIME(question: Question) -> pa.Table:
+    """Closed within the limit, of all that should have been closed: closed in the period, or past their limit in it and still open.
+
+    Void cases count neither way; without any there is no value.
+    """
     table = build_case_table(Case.objects.filter(_should_close(question), division__isnull=False))
     in_period = pc.and_kleene(pc.greater_equal(table["closed_at"], to_us(question.start)), pc.less(table["closed_at"], to_us(question.end)))
     kept = pc.fill_null(pc.and_kleene(table["on_time"], in_period), False)

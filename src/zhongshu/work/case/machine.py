@@ -35,7 +35,8 @@ HANDLING = frozenset({CaseState.ACCEPTED, CaseState.ASSIGNED, CaseState.ACTING})
 class Act:
     """What a person can do with a case.
 
-    `after` "" leaves the state as it is (`resume` returns to the state before). it takes one of the rights `verbs`; `only` narrows it: "assignee" the person the case is assigned to, "other" nobody who
+    `after` "" leaves the state as it is (`resume` returns to the state before). it takes one of the rights `verbs`; `only` narrows it: "assignee" the
+    person the case is assigned to, "other" nobody who
     worked on it. `needs` names what must be given beside the note: assignee, organisation or limit.
     """
 

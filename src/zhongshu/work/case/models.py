@@ -1,6 +1,6 @@
 """Cases, their steps, and who is responsible where."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -91,7 +91,8 @@ class StepQuerySet(RecordQuerySet):
 class CaseStep(Record):
     """One act on a case: who, when, from which state to which, why. Written once, never changed.
 
-    `used_s` is what the case's clock ran since the step before (seconds of the unit its total limit is in; a working day counts 86,400), 0 while suspended; the sum over all steps is the clock
+    `used_s` is what the case's clock ran since the step before (seconds of the unit its total limit is in; a working day counts 86,400), 0 while
+    suspended; the sum over all steps is the clock
     from opening to closing. `late`: the act ended a state after that state's limit.
     """
 
@@ -108,7 +109,7 @@ class CaseStep(Record):
     late = models.BooleanField(_("late"), default=False)
     data = models.JSONField(_("details"), default=dict, blank=True)
 
-    objects = StepQuerySet.as_manager()
+    objects: ClassVar[Any] = StepQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("step of a case")

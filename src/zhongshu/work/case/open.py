@@ -36,7 +36,8 @@ def open_case(
 ) -> Case:
     """Open a case, or return the one that was opened with this `key` before.
 
-    `key` says what the case is for and makes a repeated call recognisable. The number is the kind's prefix, the civil day of the city and a running number of that day. Raises `RegistryError` for an unknown
+    `key` says what the case is for and makes a repeated call recognisable. The number is the kind's prefix, the civil day of the city and a running
+    number of that day. Raises `RegistryError` for an unknown
     kind.
     """
     kind: CaseKind = registry.get("case_kind", kind_name)

@@ -14,7 +14,8 @@ __all__ = ["VERBS", "filter_cases", "is_allowed"]
 
 KIND = "work.Case"
 VERBS = ("view", "act", "assign", "check", "dispatch", "void")
-"""The verbs of a case. act (take, work, return) and assign are for the responsible organisation, dispatch (route, extend, suspend, urge) for command, check and void for supervision: CJJ/T 106-2010 keeps
+"""The verbs of a case. act (take, work, return) and assign are for the responsible organisation, dispatch (route, extend, suspend, urge) for command,
+check and void for supervision: CJJ/T 106-2010 keeps
 the three apart; who holds more than one of them still never checks what they worked on."""
 
 # local: zhongshu; a city changes roles on the page

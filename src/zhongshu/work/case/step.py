@@ -18,7 +18,9 @@ def enter_state(kind: CaseKind, case: Case, state: str, now: datetime) -> None:
     set_step_limit(kind, case)
 
 
-def add_step(kind: CaseKind, case: Case, act: str, by: Actor, now: datetime, *, before: str, note: str = "", late: bool = False, data: dict[str, Any] | None = None) -> CaseStep:
+def add_step(
+    kind: CaseKind, case: Case, act: str, by: Actor, now: datetime, *, before: str, note: str = "", late: bool = False, data: dict[str, Any] | None = None
+) -> CaseStep:
     """Write one step of the trail. The case itself must be saved in the same change, so that its version tells of the step."""
     last = CaseStep.objects.filter(case_id=case.pk).order_by("-number").first()
     step = CaseStep(

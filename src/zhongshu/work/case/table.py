@@ -39,13 +39,17 @@ CASES = pa.schema(
 )
 """One row per case. Times in µs UTC, null where there is none; `division` and `organisation` are database ids.
 
-`on_time`: closed no later than the limit in force then; null while open or void. `used_s`: the case's clock over all steps, `acting_s` in the state acting, both in seconds of the kind's clock (a working
+`on_time`: closed no later than the limit in force then; null while open or void. `used_s`: the case's clock over all steps, `acting_s` in the state
+acting, both in seconds of the kind's clock (a working
 day is 86,400). Counts are of steps: `late_steps` that ended a state after its limit, checks that failed, returns, extensions, suspensions.
 """
 
 
 def case_table(kind: str, start: datetime, end: datetime, by: str = "closed_at") -> pa.Table:
-    """Return the cases of a kind ("" all) whose `by` (`opened_at`, `closed_at` or `due_at`) lies from `start` until before `end`, with the schema `CASES`, in two queries."""
+    """Return the cases of a kind ("" all) with the schema `CASES`, in two queries.
+
+    They are chosen by `by` (`opened_at`, `closed_at` or `due_at`), from `start` until before `end`.
+    """
     if by not in ("opened_at", "closed_at", "due_at"):
         raise ValueError(f"cases are chosen by opened_at, closed_at or due_at, not {by!r}")
     found = Case.objects.filter(**{f"{by}__gte": start, f"{by}__lt": end})

@@ -47,18 +47,19 @@ class TodoRow:
 def list_todo(user: User, limit: int = 200) -> tuple[TodoRow, ...]:
     """Return the cases that wait for this person, most urgent first.
 
-    These are: assigned to them; to be taken or assigned, where they may; to be checked, where they may and did not work on it; returned, where they dispatch. Sorted overdue before not, then by what is due first, then by
+    These are: assigned to them; to be taken or assigned, where they may; to be checked, where they may and did not work on it; returned, where they
+    dispatch. Sorted overdue before not, then by what is due first, then by
     level. Only the `limit` cases that are due first are looked at.
     """
     now = clock_now()
     found = Case.objects.filter(_waiting_for(user), filter_cases(user, "view")).select_related("organisation", "division", "assignee")
-    cases = found.distinct().order_by("-overdue", "-step_overdue", F("due_at").asc(nulls_last=True), "id")[:limit]
+    cases = found.order_by("-overdue", "-step_overdue", F("due_at").asc(nulls_last=True), "id")[:limit]
     rows = [_row_of(case, now) for case in cases]
     return tuple(sorted(rows, key=lambda r: (not r.overdue, r.left_s if r.left_s is not None else float("inf"), -LEVELS.index(r.level), r.case_no)))
 
 
 def _waiting_for(user: User) -> Q:
-    worked = Exists(CaseStep.objects.filter(case_id=OuterRef("pk"), act__in=DOING, by_uid=str(user.uid)))
+    worked = Q(Exists(CaseStep.objects.filter(case_id=OuterRef("pk"), act__in=DOING, by_uid=str(user.uid))))
     return (
         Q(assignee=user, state__in=[CaseState.ASSIGNED, CaseState.ACTING])
         | (Q(state=CaseState.OPENED) & filter_cases(user, "act"))

@@ -39,7 +39,10 @@ class TrailRow:
 
 @dataclass(frozen=True)
 class LimitView:
-    """A limit ("total" or "step"): `left_s` runs on the limit's own clock in `unit` (a working day is 86,400 s), negative when past; `due_at` None while suspended, then `left_s` is what was left."""
+    """A limit ("total" or "step").
+
+    `left_s` runs on the limit's own clock in `unit` (a working day is 86,400 s), negative when past. While suspended `due_at` is None and `left_s` what was left.
+    """
 
     name: str
     unit: str
@@ -129,9 +132,7 @@ def _list_limits(kind: CaseKind, case: Case, now: datetime) -> tuple[LimitView, 
     return tuple(found)
 
 
-def _limit_of(
-    kind: CaseKind, limit: TimeLimit, name: str, due_at: datetime | None, kept: float | None, at: datetime, overdue: bool, first: datetime | None
-) -> LimitView:
+def _limit_of(kind: CaseKind, limit: TimeLimit, name: str, due_at: datetime | None, kept: float | None, at: datetime, overdue: bool, first: datetime | None) -> LimitView:
     left = compute_left_s(kind, at, due_at, limit) if due_at else kept or 0.0
     return LimitView(name, str(limit.unit), due_at, first, left, overdue or bool(due_at and at > due_at))
 
@@ -139,6 +140,8 @@ def _limit_of(
 def _list_trail(case: Case) -> tuple[TrailRow, ...]:
     steps = case.trail.order_by("number")
     return tuple(
-        TrailRow(s.number, s.at, s.act, str(get_act_label(s.act)), s.by_name, s.state_from, s.state_to, str(CaseState(s.state_to).label), s.note, s.used_s, s.late, s.data)
+        TrailRow(
+            s.number, s.at, s.act, str(get_act_label(s.act)), s.by_name, s.state_from, s.state_to, str(CaseState(s.state_to).label), s.note, s.used_s, s.late, s.data
+        )
         for s in steps
     )

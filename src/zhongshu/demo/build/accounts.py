@@ -1,0 +1,95 @@
+"""People of the synthetic city: one user a post, what posts may do, and the few accounts that are printed."""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from zhongshu.demo.city import City, Organisation as Body
+from zhongshu.kernel.record import change
+from zhongshu.security.access import Grant, Role
+from zhongshu.security.identity.models import Post, User
+
+from .bulk import BUILDER, WHY, create_records
+from .places import CENTRE
+
+__all__ = ["ACCOUNTS", "Account", "load_people"]
+
+SIGNS = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+LENGTH = 14
+DATA_BUREAU = "dept-data"
+ROLES: Mapping[str, str] = {"leader": "leader", "duty": "duty-officer", "officer": "officer", "checker": "checker"}
+"""What a post's word in the city is as a base role."""
+
+PACK_ROLES: Mapping[str, str] = {"leader": "environment.leader", "duty": "environment.leader", "officer": "environment.officer", "checker": "environment.checker"}
+"""What the environment's own posts, and those of the operation centre, hold beside that in the environment pack."""
+
+
+@dataclass(frozen=True)
+class Account:
+    """A log-in that is printed: `roles` are given beside those of the post."""
+
+    login: str
+    what: str
+    roles: tuple[str, ...] = ()
+
+
+ACCOUNTS = (
+    Account("dept-operation-duty", "值班长 duty officer"),
+    Account("dept-operation-director", "领导 leader"),
+    Account("dept-environment-officer", "生态环境局经办人 environment officer"),
+    Account("dept-environment-checker", "生态环境局核查员 environment checker"),
+    Account("dept-environment-02-officer", "汀北区生态环境局经办人 county officer"),
+    Account("dept-data-officer", "设备工程师 device engineer", ("device-engineer",)),
+    Account("dept-data-director", "系统管理员 administrator", ("administrator",)),
+    Account("dept-data-checker", "安全管理员 security officer", ("security-officer",)),
+    Account("dept-data-duty", "审计员 auditor", ("auditor",)),
+)
+
+
+def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping[str, int]) -> dict[str, str]:
+    """Create a user for every post and the grants; returns log-in → password of the printed accounts, known nowhere else. All other users cannot log in until somebody
+    gives them a password."""
+    posts = dict(Post.objects.values_list("code", "id"))
+    roles = dict(Role.objects.values_list("code", "id"))
+    passwords = {account.login: "".join(secrets.choice(SIGNS) for _ in range(LENGTH)) for account in ACCOUNTS}
+    users = []
+    for person in city.people:
+        user = User(username=person.login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code])
+        if person.login in passwords:
+            user.set_password(passwords[person.login])
+        else:
+            user.set_unusable_password()
+        users.append(user)
+    with change(BUILDER, WHY):
+        create_records(User, users)
+        ids = {user.username: user.pk for user in users}
+        create_records(Grant, _build_post_grants(city, posts, roles, divisions, organisations))
+        create_records(Grant, _build_account_grants(ids, roles))
+    return passwords
+
+
+def _build_post_grants(
+    city: City, posts: Mapping[str, int], roles: Mapping[str, int], divisions: Mapping[str, int], organisations: Mapping[str, int]
+) -> Iterator[Grant]:
+    """Departments act for what is theirs in the whole city, branches and offices in their division, the operation centre everywhere; the data bureau runs the machine only."""
+    bodies = {body.code: body for body in city.organisations}
+    for post in city.posts:
+        body = bodies[post.organisation_code]
+        if body.kind == "company" or body.code == DATA_BUREAU:
+            continue
+        where = _restrict(body, divisions, organisations)
+        yield Grant(role_id=roles[ROLES[post.role]], post_id=posts[post.code], purpose=WHY, **where)
+        if body.code.startswith("dept-environment") or body.code == CENTRE:
+            yield Grant(role_id=roles[PACK_ROLES[post.role]], post_id=posts[post.code], purpose=WHY, **where)
+
+
+def _restrict(body: Body, divisions: Mapping[str, int], organisations: Mapping[str, int]) -> dict[str, int]:
+    if body.code == CENTRE:
+        return {}
+    return {"organisation_id": organisations[body.code]} if body.kind == "department" else {"division_id": divisions[body.division_code]}
+
+
+def _build_account_grants(users: Mapping[str, int], roles: Mapping[str, int]) -> Iterator[Grant]:
+    for account in ACCOUNTS:
+        for role in account.roles:
+            yield Grant(role_id=roles[role], user_id=users[account.login], purpose=WHY)
