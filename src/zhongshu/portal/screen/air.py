@@ -20,7 +20,7 @@ __all__ = ["build_headline", "build_station_rows", "format_primary", "list_area_
 
 AREAS = ("city", "county")
 CURRENT = timedelta(hours=3)
-PRINTED = {"PM2.5": "PM₂.₅", "PM10": "PM₁₀", "SO2": "SO₂", "NO2": "NO₂", "O3": "O₃", "CO": "CO"}
+PRINTED = {"SO2": "SO₂", "NO2": "NO₂", "O3": "O₃"}
 
 
 def _category(level: int) -> str:
