@@ -105,7 +105,7 @@ def _load_past(house: House, state: DemoState, spans: dict[str, Span], progress:
     past = PastFacts(house.home)
     try:
         with progress.step("history") as show:
-            readings = write_history(lake, spans, state.weather, show, past.see)
+            readings = write_history(lake, spans, state.weather, show, past.check)
         with progress.step("hourly roll-ups"):
             roll_up(lake)
     finally:
