@@ -201,6 +201,6 @@ def test_a_running_demonstration_takes_live_values_to_a_case_and_ends_cleanly(de
     until = read_state(home).until_us
     with lake.connect(("observation",)) as connection:
         live = connection.sql(f"SELECT stream, t FROM observation WHERE t >= {until['mqtt']}").to_arrow_table()
-    assert live.num_rows > 20
+    assert live.num_rows >= 4
     assert len(np.unique(np.stack([live["stream"].to_numpy(), live["t"].to_numpy()]), axis=1).T) == live.num_rows
     assert pc.max(live["t"]).as_py() < time.time_ns() // 1000
