@@ -17,3 +17,4 @@ from django.conf import settings  # noqa: E402
 
 django.setup()
 assert str(settings.HOUSE.home) == _home
+del os.environ["DJANGO_SETTINGS_MODULE"]  # workers of pytest-xdist inherit the environment and must come through here too
