@@ -39,7 +39,8 @@ def house(tmp_path_factory):
 def test_a_select_over_the_known_tables_is_answered(house):
     answer = query_lake(
         house,
-        "WITH m AS (SELECT stream, avg(value) AS mean FROM observation GROUP BY stream) SELECT s.external_id, mean FROM m JOIN stream s ON s.ordinal = m.stream ORDER BY 1",
+        "WITH m AS (SELECT stream, avg(value) AS mean FROM observation GROUP BY stream) "
+        "SELECT s.external_id, mean FROM m JOIN stream s ON s.ordinal = m.stream ORDER BY 1",
     )
     assert (answer.columns, answer.rows, answer.is_cut) == (("external_id", "mean"), (("a/flow", 1.5), ("b/flow", 10.0)), False)
     assert query_lake(house, "SELECT DISTINCT day FROM observation").rows == ((date(2026, 8, 1),),)

@@ -225,7 +225,7 @@ class Pace:
     def say(self) -> str:
         """Return the pace in words."""
         if self._rate >= 0.05:
-            return _("%(rate)s readings a second") % {"rate": f"{self._rate:,.0f}" if self._rate >= 10 else f"{self._rate:.1f}"}
+            return _("%(rate)s readings/s") % {"rate": f"{self._rate:,.0f}" if self._rate >= 10 else f"{self._rate:.1f}"}
         return _("no new readings") if self._heard == 0 else _("no new readings for %(seconds)s s") % {"seconds": int(time.monotonic() - self._heard)}
 
 

@@ -1,17 +1,17 @@
 """Air on the screen: the headline of a division and the colours of its parts, from the environment pack; area figures come from mean concentrations, never from mean indices."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.time import now
 from zhongshu.packs.environment.facade import AirPoint, StationNow, get_city_air, list_station_now
+from zhongshu.security.access import Scope
 
 from .place import Place
 from .viewer import Viewer
@@ -20,7 +20,7 @@ __all__ = ["build_headline", "build_station_rows", "format_primary", "list_area_
 
 AREAS = ("city", "county")
 CURRENT = timedelta(hours=3)
-PRINTED = {"PM2.5": "PM₂.₅", "PM10": "PM₁₀", "SO2": "SO₂", "NO2": "NO₂", "O3": "O₃", "CO": "CO"}
+PRINTED = {"SO2": "SO₂", "NO2": "NO₂", "O3": "O₃"}
 
 
 def _category(level: int) -> str:
@@ -57,8 +57,17 @@ def _format_hour(start: datetime) -> str:
 
 def list_stations(viewer: Viewer, place: Place) -> list[StationNow]:
     """Return the air stations in a place that the viewer may see."""
-    allowed = viewer.station.q(get_kind("environment.AirStation")) & Q(thing__isnull=False) & place.inside()
-    return list_station_now(allowed)
+    return [station for station in list_station_now(_narrow(viewer.station, place)) if station.thing]
+
+
+def _narrow(scope: Scope, place: Place) -> Scope:
+    """Return the part of a scope that lies in a place."""
+    clauses = []
+    for clause in scope.clauses:
+        spans = clause.divisions if clause.divisions is not None else ((place.left, place.right),)
+        inside = tuple((max(low, place.left), min(high, place.right)) for low, high in spans if low <= place.right and place.left <= high)
+        clauses += [replace(clause, divisions=inside)] if inside else []
+    return Scope(tuple(clauses))
 
 
 def list_area_values(uids: dict[str, str]) -> dict[str, int | None]:

@@ -35,6 +35,8 @@ class Outline:
     level: str
     left: int
     right: int
+    lon: float | None
+    lat: float | None
     geometry: str
 
     def name_in(self, language: str) -> str:
@@ -85,7 +87,7 @@ def _read_children(division: int) -> list[Outline]:
         return []
     simple = _simplify(_parse([row.shape for row in rows]))
     return [
-        Outline(row.pk, str(row.uid), row.name, row.name_en, row.level, row.left, row.right, json.dumps(format_geojson(shape, DIGITS), separators=(",", ":")))
+        Outline(row.pk, str(row.uid), row.name, row.name_en, row.level, row.left, row.right, row.lon, row.lat, json.dumps(format_geojson(shape, DIGITS), separators=(",", ":")))
         for row, shape in zip(rows, simple, strict=True)
     ]
 

@@ -39,7 +39,7 @@ def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect("login")
     roles = list_held_roles(request.user)
-    watches = any(role in WATCHERS or role.endswith(("_leader", ".leader")) for role in roles)
+    watches = any(role in WATCHERS or role.endswith(".leader") for role in roles)
     return redirect("screen" if watches else "desk")
 
 
@@ -117,7 +117,7 @@ def _measure(viewer: Viewer, place: Place, children: list[Outline], measure: str
 def _format_divisions(children: list[Outline], values: dict[str, int | None], language: str) -> str:
     features = []
     for child in children:
-        properties = {"uid": child.uid, "name": child.name_in(language), "level": child.level, "value": values.get(child.uid), "leaf": False}
+        properties = {"uid": child.uid, "name": child.name_in(language), "level": child.level, "value": values.get(child.uid), "leaf": False, "lon": child.lon, "lat": child.lat}
         features.append(f'{{"type":"Feature","geometry":{child.geometry},"properties":{json.dumps(properties, ensure_ascii=False)}}}')
     return f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}'
 

@@ -25,7 +25,7 @@ ALARMS = count(
     at="started_at",
     periods=[PeriodUnit.DAY],
     better="low",
-    label=gettext_lazy("Alarms today"),
+    label=gettext_lazy("Alarms raised"),
     about=gettext_lazy("Alarms that began on the day; alarms found in old data are left out."),
 )
 IN_TIME = share(
@@ -76,11 +76,11 @@ def _build_vital(sign: VitalSign, indicator: Indicator, division: int) -> dict[s
     shown = [indicator.get_shown(v.value) for v in series]
     return {
         "id": sign.indicator.replace(".", "-"),
-        "label": f"{indicator.label} · {_say_period(sign.unit)}",
+        "label": str(indicator.label),
         "text": "–" if value.value is None else f"{shown[-1]:,.{indicator.decimals}f}",
         "unit": _symbol(indicator.unit),
         "target": indicator.get_shown(indicator.target.limit) if indicator.target else None,
-        "target_text": _say_target(indicator),
+        "target_text": " · ".join(part for part in (_say_period(sign.unit), _say_target(indicator)) if part),
         **_build_trend(indicator, value, before),
         "band": band,
         "band_text": {"watch": _("watch"), "bad": _("off target"), "silent": _("no value")}.get(band, ""),

@@ -170,11 +170,19 @@ class MqttIntake:
             await self._batcher.put(rows)
         except LogFull:
             return
+        except Exception as error:
+            # not acknowledged: the broker has them still and sends them again on the next connection
+            self._note(f"messages were not committed: {error}")
+            self._give_room(len(messages))
+            return
         # in the order of receipt (MQTT 3.1.1, 4.6); on a newer connection the broker sends them again under its own ids
         for message in messages:
             if message.qos and message.epoch == self._epoch:
                 self._client.ack(message.mid, message.qos)
-        for _ in messages:
+        self._give_room(len(messages))
+
+    def _give_room(self, count: int) -> None:
+        for _ in range(count):
             self._room.release()
 
     def _read(self, rows: Rows, message: _Message) -> None:

@@ -79,18 +79,18 @@ export class CityMap {
     const few = ["has", "count"];
     return {
       version: 8,
-      sources: { around: { type: "geojson", data: EMPTY }, divisions: { type: "geojson", data: EMPTY, promoteId: "uid" }, things: points },
+      sources: { names: { type: "geojson", data: EMPTY }, around: { type: "geojson", data: EMPTY }, divisions: { type: "geojson", data: EMPTY, promoteId: "uid" }, things: points },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": color("map-ground") } },
         { id: "around-line", type: "line", source: "around", paint: { "line-color": color("map-line"), "line-opacity": 0.5, "line-width": 1 } },
         { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.fillOpacity() } },
         { id: "division-line", type: "line", source: "divisions", paint: { "line-color": color("map-line"), "line-width": 1.5 } },
-        { id: "division-name", type: "symbol", source: "divisions", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
-        { id: "thing-dot", type: "circle", ...layer, paint: {
+        { id: "division-name", type: "symbol", source: "names", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
+        { id: "thing-dot", type: "circle", ...layer, layout: { "circle-sort-key": level }, paint: {
           "circle-color": ["case", [">", level, 0], this.byLevel(level, ""), states],
           "circle-radius": ["case", few, this.size * 1.5, [">", level, 0], this.size * 1.05, ["==", ["coalesce", ["get", "text"], ""], ""], this.size * 0.45, this.size], "circle-stroke-color": ["match", level, [5, 6], color("map-rim"), color("map-ground")], "circle-stroke-width": 2.5 } },
         { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.4], "text-optional": true }, paint: paper },
-        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], ["to-string", ["get", "count"]], ""], "text-allow-overlap": true, "text-padding": this.size * 0.5 }, paint: { "text-color": this.byLevel(level, "-ink") } },
+        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], ["to-string", ["get", "count"]], ""], "symbol-sort-key": ["-", 0, level], "text-padding": 1 }, paint: { "text-color": this.byLevel(level, "-ink") } },
       ],
     };
   }
@@ -129,6 +129,7 @@ export class CityMap {
     if (divisions.features.length || !this.data.divisions) {
       source("around").setData(this.path.at(-2)?.shown ?? EMPTY);
       source("divisions").setData(divisions);
+      source("names").setData({ ...EMPTY, features: divisions.features.map(labelPoint) });
       this.shown = divisions;
       if (here) here.shown = divisions;
     }
@@ -234,6 +235,14 @@ export class CityMap {
       this.map.getSource("things").updateData({ update: changes.filter((change) => known.has(change.uid)).map((change) => ({ id: change.uid, addOrUpdateProperties: properties(change) })) });
     }
   }
+}
+
+/** Where the name of a polygon is written, once: MapLibre would repeat it in every tile. */
+function labelPoint(feature) {
+  const { lon, lat, name } = feature.properties;
+  const [[west, south], [east, north]] = computeBounds({ features: [feature] }) ?? [[0, 0], [0, 0]];
+  const coordinates = Number.isFinite(lon) && Number.isFinite(lat) ? [lon, lat] : [(west + east) / 2, (south + north) / 2];
+  return { type: "Feature", geometry: { type: "Point", coordinates }, properties: { name } };
 }
 
 function renderPopup(properties) {

@@ -38,7 +38,9 @@ function onVitals({ items }) {
     if (item.band) card.dataset.band = item.band;
     if (item.band_text !== undefined) {
       setText(card, "band", item.band_text);
-      card.querySelector("[data-zs=band]").hidden = !item.band_text;
+      const badge = card.querySelector("[data-zs=band]");
+      badge.hidden = !item.band_text;
+      badge.className = `zs-badge zs-badge--${BANDS[item.band] ?? "silent"}`;
     }
     const trend = card.querySelector("[data-zs-trend]");
     if (trend && item.trend) {
@@ -53,6 +55,7 @@ function onVitals({ items }) {
     }
   }
 }
+const BANDS = { bad: "danger", watch: "warn" };
 const TRENDS = { up: "trending-up", down: "trending-down", flat: "arrow-right" };
 
 function buildRow(item) {

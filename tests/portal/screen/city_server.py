@@ -28,9 +28,12 @@ from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 
+from zhongshu.brain.indicator import compute_indicator, get_indicator  # noqa: E402
+from zhongshu.brain.indicator.models import IndicatorValue  # noqa: E402
 from zhongshu.kernel.pack import find_packs  # noqa: E402
 from zhongshu.kernel.place.models import Division  # noqa: E402
 from zhongshu.kernel.record import SYSTEM, change  # noqa: E402
+from zhongshu.kernel.time import Period, PeriodUnit, to_datetime  # noqa: E402
 from zhongshu.packs.environment.air import AirIndex, AirStation  # noqa: E402
 from zhongshu.security.access import create_grant, end_grant, sync_roles  # noqa: E402
 from zhongshu.security.access.models import Grant  # noqa: E402
@@ -90,10 +93,10 @@ class City:
         self.writer = LatestWriter(HOME / "latest")
         self.hour(62, 31)
 
-    def _place(self, n: int) -> tuple[float, float, Division]:
+    def _place(self, n: int, shift: float = 0.0) -> tuple[float, float, Division]:
         county, town, cell = n % 2, n // 2 % 4, n // 8 % 4
-        x = WEST + county * SIDE + (town % 2) * SIDE / 2 + (cell % 2) * SIDE / 4 + SIDE / 8 + (n % 5 - 2) * SIDE / 60
-        y = SOUTH + (town // 2) * SIDE / 2 + (cell // 2) * SIDE / 4 + SIDE / 8 + (n % 7 - 3) * SIDE / 80
+        x = WEST + county * SIDE + (town % 2) * SIDE / 2 + (cell % 2) * SIDE / 4 + SIDE / 8 + (n % 5 - 2) * SIDE / 60 + shift
+        y = SOUTH + (town // 2) * SIDE / 2 + (cell // 2) * SIDE / 4 + SIDE / 8 + (n % 7 - 3) * SIDE / 80 + shift
         return x, y, self.divisions[f"{COUNTIES[county][0]}{town + 1:03d}001{cell + 1:03d}"]
 
     def _make_station(self, n: int) -> AirStation:
@@ -109,11 +112,24 @@ class City:
         return station
 
     def _make_thing(self, n: int) -> Thing:
-        lon, lat, division = self._place(n)
+        lon, lat, division = self._place(n, SIDE / 50)
         thing = Thing(external_id=f"tilt-{n}", name=f"倾斜{n + 1}", product=self.product, division=division, organisation=self.bureau, lon=lon, lat=lat, band="ok")
         thing.save()
         Stream(ordinal=1000 + n, external_id=f"tilt-{n}/tilt", thing=thing, property=self.tilt, unit="deg").save()
         return thing
+
+    def figures(self) -> None:
+        """Store figures of the vital signs, and count one of them for real."""
+        rng, now = np.random.default_rng(7), dt.datetime.now(dt.UTC)
+        wanted = {"environment.air_pm25_mean": ("month", 31.0, 4), "environment.air_good_days": ("year", 0.86, 0.03), "environment.air_stations_online": ("day", 0.99, 0.02), "screen.cases_in_time": ("month", 0.93, 0.04)}
+        for name, (unit, middle, spread) in wanted.items():
+            indicator = get_indicator(name)
+            for back in range(14):
+                start = to_datetime(Period.of(now, PeriodUnit(unit), settings.TIME_ZONE).shift(-back).start_us(settings.TIME_ZONE))
+                value = float(min(middle + spread * rng.standard_normal(), 1.0 if middle < 1 else 99))
+                key = {"indicator": name, "division": self.divisions["9901"], "unit": unit, "start": start}
+                IndicatorValue.objects.update_or_create(**key, defaults={"value": value, "numerator": value, "state": indicator.get_state(value), "computed_at": now})
+        compute_indicator("screen.alarms_raised", None, Period.of(now, PeriodUnit.DAY, settings.TIME_ZONE))
 
     def hour(self, west: int, east: int) -> None:
         """Store the air of the hour before this one: indices of both counties, the city and the stations."""
@@ -132,7 +148,7 @@ class City:
         user.set_unusable_password()
         with change(SYSTEM, "a person"):
             user.save()
-        for code in (role, "environment.environment_leader"):
+        for code in (role, "environment.leader"):
             create_grant(SYSTEM, "their work", code, user=user, division=self.divisions.get(division))
         store = SessionStore()
         store[SESSION_KEY], store[BACKEND_SESSION_KEY] = str(user.pk), settings.AUTHENTICATION_BACKENDS[-1]
@@ -143,6 +159,10 @@ class City:
 
     def revoke(self, name: str) -> None:
         for grant in Grant.objects.filter(user__username=name):
+            end_grant(SYSTEM, "no longer", grant)
+
+    def revoke_role(self, name: str, role: str) -> None:
+        for grant in Grant.objects.filter(user__username=name, role__code=role):
             end_grant(SYSTEM, "no longer", grant)
 
     def end_session(self, key: str) -> None:
@@ -176,6 +196,9 @@ class City:
 
     def case(self, thing: int, title: str) -> str:
         at, now = self.things[thing], dt.datetime.now(dt.UTC)
+        known = Case.objects.filter(title=title).first()
+        if known is not None:
+            return str(known.uid)
         made = Case(case_no=f"EA{now:%H%M%S%f}", key=f"{title}-{now.timestamp()}", kind="environment.air_pollution", title=title, level="yellow", lon=at.lon, lat=at.lat)
         made.division, made.organisation, made.opened_at, made.state_since = at.division, at.organisation, now, now
         with change(SYSTEM, "an event opened a case"):
@@ -187,6 +210,10 @@ class City:
             at = Thing.objects.get(pk=self.things[thing].pk)
             at.band = band
             at.save()
+
+    def rest(self) -> None:
+        """Wait as long as what was read may count as new: half a second, for points and for rights."""
+        threading.Event().wait(0.6)
 
     def facts(self) -> dict:
         return {
