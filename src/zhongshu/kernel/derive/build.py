@@ -102,7 +102,7 @@ def _options(model: type[Record], name: str) -> dict[str, Any]:
     return merged
 
 
-def _build_field(field: models.Field, levels: dict[str, str]) -> FieldSpec:
+def _build_field(field: Any, levels: dict[str, str]) -> FieldSpec:
     kind = next(word for base, word in TYPES if isinstance(field, base))
     return FieldSpec(
         name=field.name,

@@ -200,7 +200,7 @@ def _build_filter(spec: FilterSpec, asked: Mapping[str, str]) -> dict[str, Any] 
 
 
 def _reference_choices(spec: FilterSpec, chosen: str) -> list[tuple[str, Any]]:
-    rows = get_model(get_kind(spec.target))._default_manager.order_by("pk")
+    rows: Any = get_model(get_kind(spec.target))._default_manager.order_by("pk")
     if spec.target == "kernel.Division":
         rows = rows.filter(level__in=["city", "county"]).order_by("left")
     found = [(str(row.uid), str(row)) for row in rows[: CHOICES_MOST + 1]]
