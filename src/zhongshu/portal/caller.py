@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypeVar
 
-
 from django.conf import settings
 from django.db import close_old_connections
 from django.utils.translation import get_supported_language_variant

@@ -37,7 +37,7 @@ from zhongshu.kernel.time import Period, PeriodUnit, to_datetime  # noqa: E402
 from zhongshu.packs.environment.air import AirIndex, AirStation  # noqa: E402
 from zhongshu.security.access import create_grant, end_grant, sync_roles  # noqa: E402
 from zhongshu.security.access.models import Grant  # noqa: E402
-from zhongshu.security.identity import Organisation, User, create_token, number_tree  # noqa: E402
+from zhongshu.security.identity import Organisation, Token, User, create_token, number_tree, revoke_token  # noqa: E402
 from zhongshu.sense.device.feed import sync_feeds  # noqa: E402
 from zhongshu.sense.device.models import Product, Property, Stream, Thing, Threshold  # noqa: E402
 from zhongshu.sense.observe import LatestWriter  # noqa: E402
@@ -121,7 +121,12 @@ class City:
     def figures(self) -> None:
         """Store figures of the vital signs, and count one of them for real."""
         rng, now = np.random.default_rng(7), dt.datetime.now(dt.UTC)
-        wanted = {"environment.air_pm25_mean": ("month", 31.0, 4), "environment.air_good_days": ("year", 0.86, 0.03), "environment.air_stations_online": ("day", 0.99, 0.02), "screen.cases_in_time": ("month", 0.93, 0.04)}
+        wanted = {
+            "environment.air_pm25_mean": ("month", 31.0, 4),
+            "environment.air_good_days": ("year", 0.86, 0.03),
+            "environment.air_stations_online": ("day", 0.99, 0.02),
+            "screen.cases_in_time": ("month", 0.93, 0.04),
+        }
         for name, (unit, middle, spread) in wanted.items():
             indicator = get_indicator(name)
             for back in range(14):
@@ -134,13 +139,13 @@ class City:
     def hour(self, west: int, east: int) -> None:
         """Store the air of the hour before this one: indices of both counties, the city and the stations."""
         start = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0) - dt.timedelta(hours=1)
-        subjects = [("division", self.divisions["9901"], (west + east) // 2), ("division", self.divisions[COUNTIES[0][0]], west), ("division", self.divisions[COUNTIES[1][0]], east)]
+        areas = ((self.divisions["9901"], (west + east) // 2), (self.divisions[COUNTIES[0][0]], west), (self.divisions[COUNTIES[1][0]], east))
+        subjects = [("division", division, aqi) for division, aqi in areas]
         subjects += [("station", s, (west, east)[n % 2] + n) for n, s in enumerate(self.stations)]
         for kind, subject, aqi in subjects:
             values = {"aqi": aqi, "level": int(np.searchsorted([50, 100, 150, 200, 300], aqi) + 1), "primary": "PM2.5" if aqi > 50 else "", "edition": "HJ 633-2026"}
-            AirIndex.objects.update_or_create(
-                subject=f"{kind}:{subject.pk}", scale="hour", start=start, defaults={**values, f"{kind}_id": subject.pk, "computed_at": dt.datetime.now(dt.UTC), "stations": 3}
-            )
+            values |= {f"{kind}_id": subject.pk, "computed_at": dt.datetime.now(dt.UTC), "stations": 3}
+            AirIndex.objects.update_or_create(subject=f"{kind}:{subject.pk}", scale="hour", start=start, defaults=values)
 
     def user(self, name: str, role: str = "duty-officer", division: str = "", language: str = "zh-hans") -> dict:
         """Make a person with one grant and a session."""
@@ -165,6 +170,10 @@ class City:
         for grant in Grant.objects.filter(user__username=name, role__code=role):
             end_grant(SYSTEM, "no longer", grant)
 
+    def revoke_token(self, name: str) -> None:
+        for token in Token.objects.filter(user__username=name):
+            revoke_token(SYSTEM, "lost", token)
+
     def end_session(self, key: str) -> None:
         Session.objects.filter(session_key=key).delete()
 
@@ -183,8 +192,9 @@ class City:
                 threshold = Threshold(property=self.tilt, limit=5, clear=4, level=level, title=title, title_en="Tilt too large", source="local: test")
                 threshold.save()
             now = dt.datetime.now(dt.UTC)
-            more = {"lon": at.lon, "lat": at.lat, "division": at.division, "organisation": at.organisation, "started_at": now, "raised_at": now}
-            alarm = Alarm(key=f"{title}-{now.timestamp()}", title=title, thing=at, stream=at.streams.get(), threshold=threshold, level=level, value=9, limit=5, unit="deg", **more)
+            where = {"lon": at.lon, "lat": at.lat, "division": at.division, "organisation": at.organisation}
+            what = {"title": title, "level": level, "value": 9, "limit": 5, "unit": "deg", "started_at": now, "raised_at": now}
+            alarm = Alarm(key=f"{title}-{now.timestamp()}", thing=at, stream=at.streams.get(), threshold=threshold, **what, **where)
             alarm.save()
         return str(alarm.uid)
 

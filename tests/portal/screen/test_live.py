@@ -1,8 +1,13 @@
 """Live streams through the real server: how fast, to whom, and how they end."""
 
+import asyncio
 import time
 
 import pytest
+
+from zhongshu.portal.live.client import MOST_WAITING, Client
+
+from .conftest import CityServer, Stream
 
 
 def screen(city, code="9901"):
@@ -152,9 +157,38 @@ def test_streams_are_refused_in_words_without_a_session(city, path, status):
     assert answer.status == status and len(answer.body) > 10
 
 
-def test_bearer_token_opens_a_stream_like_a_session(city, officer):
-    answer = city.get(f"/live/screen?division={city.division('9901')}", {"Authorization": "Bearer zs_0000000000.wrong"})
-    assert answer.status == 401
+def test_bearer_token_opens_a_stream_like_a_session_and_a_wrong_one_does_not(city):
+    person = city.person()
+    with Stream(city.port, screen(city), {"Authorization": f"Bearer {person.token}"}) as stream:
+        settle(stream)
+        city.do("revoke_token", name=person.name)
+        stream.wait("end", timeout=1.5)
+    assert city.get(screen(city), {"Authorization": "Bearer zs_0000000000.wrong"}).status == 401
+
+
+def test_server_that_ends_closes_its_streams_at_once_and_lets_browsers_come_back(tmp_path):
+    own = CityServer(tmp_path)
+    with own.person().listen(screen(own)) as stream:
+        settle(stream)
+        own.do("stop")
+        assert stream.ended.wait(3)
+        assert "end" not in [event.name for event in stream.seen]
+    own.close()
+
+
+def test_browser_that_does_not_read_loses_the_oldest_and_is_given_the_state_anew():
+    client = Client(None, "")
+    for number in range(MOST_WAITING):
+        client.push(b"%d " % number)
+    assert not client.is_behind
+    client.push(b"more ")
+    assert client.is_behind
+    client.restart([b"state"])
+    assert asyncio.run(client.next()) == b"state" and not client.is_behind
+    client.push(b"secret")
+    client.close(b"end")
+    client.push(b"after")
+    assert asyncio.run(client.next()) == b"end" and asyncio.run(client.next()) is None
 
 
 def test_division_that_is_none_is_told_in_words(officer):

@@ -44,9 +44,12 @@ class Wall:
         self.page.wait_for_selector(".zs-screen[data-state=live]")
         self.settle()
 
+    def on_map(self, script: str, given: Any = None) -> Any:
+        """Run a piece of JavaScript with the page's map as `m`."""
+        return self.page.evaluate("async (given) => { const { maps } = await import('zs/map'); for (const m of maps.values()) { " + script + " } }", given)
+
     def settle(self) -> None:
-        drawn = "async () => { const { maps } = await import('zs/map'); for (const m of maps.values()) { await m.ready; while (!m.map.loaded()) await new Promise((on) => setTimeout(on, 50)); } }"
-        self.page.evaluate(drawn)
+        self.on_map("await m.ready; while (!m.map.loaded()) await new Promise((on) => setTimeout(on, 50));")
 
     def expect_aqi(self, text: str, timeout: int = 5000) -> None:
         from playwright.sync_api import expect
@@ -58,12 +61,11 @@ class Wall:
         self.page.screenshot(path=str(PICTURES / f"{name}.png"), full_page=True)
 
     def drill(self, uid: str, name: str) -> None:
-        self.page.evaluate("async ([uid, name]) => { const { maps } = await import('zs/map'); for (const m of maps.values()) await m.drill({ uid, name, level: '' }); }", [uid, name])
+        self.on_map("await m.drill({ uid: given[0], name: given[1], level: '' });", [uid, name])
         self.settle()
 
     def count_shown(self, source: str) -> int:
-        read = "async (s) => { const { maps } = await import('zs/map'); for (const m of maps.values()) return (await m.map.getSource(s).getData()).features.length; }"
-        return int(self.page.evaluate(read, source))
+        return int(self.on_map("return (await m.map.getSource(given).getData()).features.length;", source))
 
     def text(self, selector: str) -> str:
         return str(self.page.locator(selector).first.inner_text())
@@ -139,9 +141,9 @@ def test_values_alarms_and_the_headline_move_without_a_reload(city, chromium, of
     wall.page.wait_for_selector(f"[data-id='alarm-{uid}']", state="detached", timeout=3000)
     city.do("hour", west=212, east=101)
     wall.expect_aqi("156", 12000)
-    station = "async (uid) => { const { maps } = await import('zs/map'); for (const m of maps.values()) return (await m.map.getSource('things').getData()).features.find((f) => f.properties.uid === uid).properties.text; }"
     wall.page.wait_for_timeout(300)
-    assert wall.page.evaluate(station, city.facts["stations"][0]) == "212"
+    find = "return (await m.map.getSource('things').getData()).features.find((f) => f.properties.uid === given).properties.text;"
+    assert wall.on_map(find, city.facts["stations"][0]) == "212"
     wall.settle()
     wall.picture("screen-polluted")
     city.do("hour", west=62, east=31)

@@ -1,6 +1,9 @@
-"""Waking those who show records: after a commit a datagram goes to every `run/wake-*.sock` of this machine, and with PostgreSQL a NOTIFY to the other machines.
+"""Waking those who show records.
 
-A wake-up carries no data, only what was touched (`sense.Alarm work.Case`); who hears it reads again. It may be lost or come twice: listeners look by themselves from time to time too.
+After a commit a datagram goes to every `run/wake-*.sock` of this machine, and with PostgreSQL a NOTIFY to the other machines.
+
+A wake-up carries no data, only what was touched (`sense.Alarm work.Case`); who hears it reads again.
+It may be lost or come twice: listeners look by themselves from time to time too.
 """
 
 import logging

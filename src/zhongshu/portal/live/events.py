@@ -25,9 +25,9 @@ RELOAD = encode_event("reload", {})
 
 
 def diff_stream(old: Iterable[Mapping[str, Any]], new: Iterable[Mapping[str, Any]], open_total: int, total_changed: bool) -> list[dict[str, Any]]:
-    """Return the `stream` events that make the list `old` into `new` (both newest first): removed, changed, and added from the oldest on, so that the newest ends on top."""
+    """Return `stream` events that make `old` into `new` (both newest first): removed, changed, added; the oldest is added first, so that the newest ends on top."""
     before, after = {item["id"]: item for item in old}, {item["id"]: item for item in new}
-    made = [{"op": "remove", "item": {"id": id}} for id in before if id not in after]
+    made: list[dict[str, Any]] = [{"op": "remove", "item": {"id": id}} for id in before if id not in after]
     made += [{"op": "change", "item": item} for id, item in after.items() if id in before and before[id] != item]
     made += [{"op": "add", "item": item} for id, item in reversed(after.items()) if id not in before]
     if not made and total_changed:

@@ -14,7 +14,8 @@ from uuid import UUID
 import numpy as np
 from django.conf import settings
 from django.contrib.sessions.models import Session
-from django.utils.translation import gettext as _, override
+from django.utils.translation import gettext as _
+from django.utils.translation import override
 from numpy.typing import NDArray
 
 from zhongshu.kernel.event import WakeSocket, listen_database

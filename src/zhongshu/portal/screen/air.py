@@ -1,4 +1,4 @@
-"""Air on the screen: the headline of a division and the colours of its parts, from the environment pack; area figures come from mean concentrations, never from mean indices."""
+"""Air on the screen: the headline of a division and the colours of its parts. Area figures come from mean concentrations, never from mean indices."""
 
 from collections.abc import Iterable
 from dataclasses import replace

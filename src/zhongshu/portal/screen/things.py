@@ -85,7 +85,7 @@ def format_spot(spot: Spot, measured: Sequence[Measured], language: str) -> dict
         point = spot.station.point if spot.station.valid else None
         value = point.aqi if point else None
         rows = [*build_station_rows(spot.station), *rows]
-        mark = {"value": value, "text": "–" if value is None else str(value), "aqi": point.level if point else 0, "band": ""}
+        mark: dict[str, Any] = {"value": value, "text": "–" if value is None else str(value), "aqi": point.level if point else 0, "band": ""}
     else:
         first = next((m for m in measured if m.info.headline and m.value is not None), None)
         text = f"{first.value:.{first.info.decimals}f}" if first and first.value is not None else ""
@@ -124,7 +124,11 @@ def _choose(viewer: Viewer, place: Place) -> tuple[Points, NDArray[np.int64]]:
 def _read_spots(points: Points, rows: NDArray[np.int64], stations: dict[str, StationNow]) -> list[Spot]:
     pks = points.pk[rows].tolist()
     found = Thing.objects.filter(pk__in=pks).values_list("pk", "uid", "name", "product__name", "lon", "lat", "band")
-    return [Spot(pk, str(uid), name, product, lon, lat, str(band), stations.get(str(uid))) for pk, uid, name, product, lon, lat, band in found]
+    return [
+        Spot(pk, str(uid), name, product, lon, lat, str(band), stations.get(str(uid)))
+        for pk, uid, name, product, lon, lat, band in found
+        if lon is not None and lat is not None
+    ]
 
 
 def _read_stations(stations: dict[str, StationNow], there: Iterable[str]) -> list[Spot]:
@@ -133,7 +137,7 @@ def _read_stations(stations: dict[str, StationNow], there: Iterable[str]) -> lis
     made = []
     for pk, uid, product, lon, lat, band in found:
         station = stations[str(uid)]
-        x, y = (station.lon, station.lat) if station.lon is not None else (lon, lat)
+        x, y = station.lon if station.lon is not None else lon, station.lat if station.lat is not None else lat
         if x is not None and y is not None:
             made.append(Spot(pk, str(uid), station.name, product, x, y, str(band), station))
     return made

@@ -12,7 +12,8 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseNotModified
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import get_language, gettext as _, override
+from django.utils.translation import get_language, override
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
 from zhongshu.kernel.place.models import Division
@@ -64,7 +65,8 @@ def divisions(request: HttpRequest, uid: UUID) -> HttpResponse:
     found = get_outlines(division.pk)
     visible = [child for child in found.children if _is_visible(viewer, child)]
     values = _measure(viewer, build_place(division, viewer.language), visible, measure)
-    return _answer(request, lambda: _format_divisions(visible, values, viewer.language), str(found.generation), json.dumps(values), repr(viewer), measure, str(uid))
+    parts = (str(found.generation), json.dumps(values), repr(viewer), measure, str(uid))
+    return _answer(request, lambda: _format_divisions(visible, values, viewer.language), *parts)
 
 
 @require_GET
@@ -100,25 +102,23 @@ def _get_measure(request: HttpRequest) -> str:
 
 def _is_visible(viewer: Viewer, child: Outline) -> bool:
     """Within the scope, or leading to something that is: both mean that an interval of the scope meets the child's."""
-    for clause in viewer.division.clauses:
-        if clause.divisions is None or any(low <= child.right and child.left <= high for low, high in clause.divisions):
-            return True
-    return False
+    spans = [clause.divisions for clause in viewer.division.clauses]
+    return any(span is None or any(low <= child.right and child.left <= high for low, high in span) for span in spans)
 
 
 def _measure(viewer: Viewer, place: Place, children: list[Outline], measure: str) -> dict[str, int | None]:
     if measure == "alarms":
         lefts = count_alarms(viewer, place)
         return {child.uid: sum(child.left <= left <= child.right for left in lefts) for child in children}
-    whole = [child for child in children if not viewer.station or _is_visible(viewer, child)]
-    return list_area_values({child.uid: child.level for child in whole}) if viewer.station else {}
+    return list_area_values({child.uid: child.level for child in children}) if viewer.station else {}
 
 
 def _format_divisions(children: list[Outline], values: dict[str, int | None], language: str) -> str:
     features = []
     for child in children:
         properties = {"uid": child.uid, "name": child.name_in(language), "level": child.level, "value": values.get(child.uid), "leaf": False, "lon": child.lon, "lat": child.lat}
-        features.append(f'{{"type":"Feature","geometry":{child.geometry},"properties":{json.dumps(properties, ensure_ascii=False)}}}')
+        text = json.dumps(properties, ensure_ascii=False)
+        features.append(f'{{"type":"Feature","geometry":{child.geometry},"properties":{text}}}')
     return f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}'
 
 
@@ -139,7 +139,8 @@ def _build_context(viewer: Viewer, state: ScreenState, division: Division, path:
         return reverse(name, args=[hole]).replace(hole, "{uid}")
 
     steps = [{"uid": str(step.uid), "name": name_of(step, viewer.language), "level": step.level} for step in path]
-    vitals = [{**v, "spark": ",".join("" if n is None else str(n) for n in v["spark"]), "trend_good": {True: "yes", False: "no"}.get(v["trend_good"], "")} for v in state.vitals]
+    words = {True: "yes", False: "no"}
+    vitals = [{**v, "spark": ",".join("" if n is None else str(n) for n in v["spark"]), "trend_good": words.get(v["trend_good"], "")} for v in state.vitals]
     return {
         "zone": settings.HOUSE.city.zone,
         "city": {"name": name_of(path[0], viewer.language)},

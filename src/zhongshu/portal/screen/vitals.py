@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.conf import settings
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from zhongshu.brain.indicator import Indicator, State, Value, count, list_series, share
 from zhongshu.kernel.registry import registry

@@ -22,6 +22,7 @@ from zhongshu.security.identity import Organisation
 __all__ = ["PointTable", "Points", "get_points"]
 
 LOOK_S = 0.5
+REST = 10  # a look that took long is followed by a rest ten times as long
 MOST_SINGLY = 5000
 NARROWED = 16
 UID = np.dtype("V16")
@@ -53,7 +54,8 @@ class Points:
 
 
 class PointTable:
-    """The points of one kind. `get()` gives the present generation; it looks for writes at most twice a second and reads only what was written."""
+    """The points of one kind. `get()` gives the present generation; it looks for writes at most twice a second
+    (seldomer where that is much work) and reads only what was written."""
 
     def __init__(self, spec: LayerSpec) -> None:
         self.spec = spec
@@ -61,16 +63,18 @@ class PointTable:
         self._model: type[Record] = apps.get_model(spec.kind)
         self._lock = threading.Lock()
         self._points: Points | None = None
-        self._looked = 0.0
+        self._looked, self._pause = 0.0, LOOK_S
         self._seen: tuple[Any, ...] = ()
         self._narrowed: OrderedDict[tuple[Scope, int], PointLayer] = OrderedDict()
 
     def get(self) -> Points:
         """Return the points as of now."""
         with self._lock:
-            if self._points is None or time.monotonic() - self._looked >= LOOK_S:
+            if self._points is None or time.monotonic() - self._looked >= self._pause:
+                began = time.monotonic()
                 self._look()
                 self._looked = time.monotonic()
+                self._pause = max(LOOK_S, REST * (self._looked - began))
             assert self._points is not None
             return self._points
 
@@ -109,7 +113,7 @@ class PointTable:
         names = ["pk", "uid", "lon", "lat", *(name for name in (self.spec.title, self.spec.marker, division, organisation) if name)]
         found = self._model._default_manager.order_by("pk")
         rows = list((found if pks is None else found.filter(pk__in=pks)).values_list(*names))
-        columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else {name: () for name in names}
+        columns = dict(zip(names, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(names, ())
         codes = {code: band for band, code in enumerate(self.spec.codes)}
         count = len(rows)
         return {
