@@ -66,7 +66,7 @@ def test_frames_counters_and_refused_arrivals_are_listed_and_refused_ones_can_be
 
     async def talk(mn, hours):
         async with open_gateway(own_house) as parts:
-            reader, writer = await asyncio.open_connection("127.0.0.1", parts.server.port)
+            _reader, writer = await asyncio.open_connection("127.0.0.1", parts.server.port)
             before = parts.counters.of(f"hj212:{mn}", is_known=False).frames
             for hour in hours:
                 writer.write(upload(mn, hour, "35.5"))

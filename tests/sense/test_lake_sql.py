@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 from click.testing import CliRunner
 
-from zhongshu.config.cli import decode, lake as lake_command
+from zhongshu.config.cli import decode
+from zhongshu.config.cli import lake as lake_command
 from zhongshu.kernel.home import House
 from zhongshu.kernel.lake import Lake
 from zhongshu.security.access.scope import Clause, Scope
@@ -36,7 +37,11 @@ def house(tmp_path_factory):
 
 
 def test_a_select_over_the_known_tables_is_answered(house):
-    answer = query_lake(house, "WITH m AS (SELECT stream, avg(value) AS mean FROM observation GROUP BY stream) SELECT s.external_id, mean FROM m JOIN stream s ON s.ordinal = m.stream ORDER BY 1")
+    answer = query_lake(
+        house,
+        "WITH m AS (SELECT stream, avg(value) AS mean FROM observation GROUP BY stream) "
+        "SELECT s.external_id, mean FROM m JOIN stream s ON s.ordinal = m.stream ORDER BY 1",
+    )
     assert (answer.columns, answer.rows, answer.is_cut) == (("external_id", "mean"), (("a/flow", 1.5), ("b/flow", 10.0)), False)
     assert query_lake(house, "SELECT DISTINCT day FROM observation").rows == ((date(2026, 8, 1),),)
     cut = query_lake(house, "SELECT * FROM range(10)", limit=3)

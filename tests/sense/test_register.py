@@ -20,7 +20,9 @@ pytestmark = pytest.mark.django_db
 
 def test_a_table_of_things_becomes_things_streams_connections_and_credentials_once(meter, officer):
     names = [f"mqtt:m{n}" for n in range(50)]
-    table = pa.table({"external_id": names, "name": names, "product": ["meter"] * 50, "lon": [116.0] * 50, "lat": [40.0] * 50, "protocol": ["mqtt"] * 50, "secret": ["s"] * 50})
+    table = pa.table(
+        {"external_id": names, "name": names, "product": ["meter"] * 50, "lon": [116.0] * 50, "lat": [40.0] * 50, "protocol": ["mqtt"] * 50, "secret": ["s"] * 50}
+    )
     made = register_things(table, officer, "delivery of meters")
     assert (made.things, made.streams, made.connections, made.known) == (50, 100, 50, 0)
     again = register_things(table, officer, "delivery of meters")
@@ -42,7 +44,11 @@ def test_ordinals_are_never_used_again_also_after_a_removal(meter, officer):
 
 @pytest.mark.parametrize(
     ("row", "words"),
-    [(ThingRow("x", "X", "nothing"), "no product 'nothing'"), (ThingRow("x", "X", "meter", lon=40, lat=116), "longitude first"), (ThingRow("x", "X", "meter", division="1"), "no division '1'")],
+    [
+        (ThingRow("x", "X", "nothing"), "no product 'nothing'"),
+        (ThingRow("x", "X", "meter", lon=40, lat=116), "longitude first"),
+        (ThingRow("x", "X", "meter", division="1"), "no division '1'"),
+    ],
 )
 def test_a_wrong_row_is_named_and_nothing_of_its_block_is_written(meter, officer, row, words):
     with pytest.raises(RegisterError, match=words):

@@ -9,3 +9,7 @@ class AbilityConfig(AppConfig):
     name = "zhongshu.ability"
     label = "ability"
     verbose_name = "ability"
+
+    def ready(self) -> None:
+        """Register the surface this floor owns: layers of the map."""
+        from .geo import layer  # noqa: F401

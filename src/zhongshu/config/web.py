@@ -1,15 +1,27 @@
 """The web process: uvicorn on the one origin."""
 
+import socket
 import threading
 
 import uvicorn
 
 from zhongshu.kernel.home import House
 from zhongshu.kernel.pulse import write_pulse
+from zhongshu.portal.live import end_streams
 
 __all__ = ["run_web"]
 
 PULSE_S = 2.0
+
+
+class WebServer(uvicorn.Server):
+    """Uvicorn that closes live streams first: they would hold its graceful end up until the last second."""
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """End streams, then everything else."""
+        end_streams()
+        await super().shutdown(sockets)
+
 GRACE_S = 5
 
 
@@ -27,7 +39,7 @@ def run_web(house: House, stop: threading.Event) -> None:
         timeout_graceful_shutdown=GRACE_S,
         proxy_headers=house.web.https,
     )
-    server = uvicorn.Server(config)
+    server = WebServer(config)
 
     def watch() -> None:
         while not stop.wait(PULSE_S):

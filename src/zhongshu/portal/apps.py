@@ -11,5 +11,7 @@ class PortalConfig(AppConfig):
     verbose_name = "portal"
 
     def ready(self) -> None:
-        """Register the surfaces the portal owns."""
+        """Register the surfaces, panels and indicators the portal owns."""
+        from .desk import thing  # noqa: F401
         from .render import specs  # noqa: F401
+        from .screen import vitals  # noqa: F401

@@ -8,7 +8,7 @@ from django.urls import reverse
 from django.utils.translation import get_language, gettext as _
 
 from zhongshu.kernel.derive import list_kinds
-from zhongshu.security.access import scope_for
+from zhongshu.security.access import list_verbs, scope_for
 
 __all__ = ["page_context"]
 
@@ -51,6 +51,8 @@ def _build_navigation(request: HttpRequest, active: str) -> list[dict[str, Any]]
     for app in apps:
         items = [_record_link(kind, active) for kind in kinds if kind.app == app]
         groups.append({"label": labels.get(app, _pack_label(app)), "items": items})
+    if "view" in list_verbs(request.user, "ops.System"):
+        groups.append({"label": _("System"), "items": [_link("admin", "server", _("Processes and input"), active.split("-")[0] if active.startswith("admin") else active)]})
     return groups
 
 

@@ -48,9 +48,7 @@ def command() -> None:
 @click.option("--product", default=PRODUCT, show_default=True, help="Product the stations are registered as.")
 @click.option("--host", help="Gateway's address (default: this installation's).")
 @click.option("--port", type=int, help="Gateway's HJ 212 port (default: this installation's).")
-def air_quality(
-    files: tuple[Path, ...], speed: float, as_now: bool, last_days: int | None, register: bool, product: str, host: str | None, port: int | None
-) -> None:
+def air_quality(files: tuple[Path, ...], speed: float, as_now: bool, last_days: int | None, register: bool, product: str, host: str | None, port: int | None) -> None:
     """Play PRSA_Data_<station>_….csv[.gz] FILES as HJ 212-2017 air stations (ST=22, CN=2061), several at once.
 
     Each hour is sent as a data logger sends it: over TCP, with flags, kept until its 9014 has come. CO is converted from the file's µg/m³ to mg/m³.
@@ -107,7 +105,9 @@ def _move(hours: Hours, now: datetime) -> Hours:
     moved, days = hours.shift_days(now)
     if not len(moved):
         raise Failure(f"{hours.station}: nothing of the series is over yet when its last day is today")
-    click.echo(f"{hours.station}: moved by {days} days (hour of day kept); last hour {moved.start[-1]:%Y-%m-%d %H:%M}, {len(hours) - len(moved)} hours of today not over yet.")
+    click.echo(
+        f"{hours.station}: moved by {days} days (hour of day kept); last hour {moved.start[-1]:%Y-%m-%d %H:%M}, {len(hours) - len(moved)} hours of today not over yet."
+    )
     return moved
 
 

@@ -1,9 +1,11 @@
 """The Beijing multi-site air-quality files (PRSA_Data_<station>_….csv, also gzipped) as hours of HJ 212 fields.
 
-Source: UCI Machine Learning Repository, "Beijing Multi-Site Air-Quality Data": hourly, µg/m³ throughout (CO too), hPa, °C, m/s; the label is the hour's start in Beijing time.
+Source: UCI Machine Learning Repository, "Beijing Multi-Site Air-Quality Data": hourly, µg/m³ throughout (CO too), hPa, °C, m/s;
+the label is the hour's start in Beijing time.
 """
 
 import gzip
+import itertools
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -97,7 +99,7 @@ def _build_hours(path: Path, columns: dict[str, list[str]]) -> Hours:
         start = tuple(datetime(*map(int, row)) for row in zip(*parts, strict=True))  # type: ignore[arg-type] # noqa: DTZ001 local time of the station's logger
     except ValueError as error:
         raise PrsaError(f"{path}: an hour is not a time: {error}") from error
-    for before, after in zip(start, start[1:], strict=False):
+    for before, after in itertools.pairwise(start):
         if after - before != timedelta(hours=1):
             raise PrsaError(f"{path}: {after:%Y-%m-%d %H:%M} follows {before:%Y-%m-%d %H:%M}; the hours must be without gaps")
     values = {code: tuple(_convert(path, name, power, text) for text in columns[name]) for name, (code, power) in FACTORS.items()}

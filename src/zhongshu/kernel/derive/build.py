@@ -87,6 +87,7 @@ def build_kind(model: type[Record]) -> KindSpec:
         scope_organisation=rights.get("organisation", "organisation" if "organisation" in names else ""),
         level=rights.get("level", "internal"),
         menu=show.get("menu", True),
+        related=show.get("related", True),
         writable=show.get("writable", True),
         relations=_build_relations(model),
     )

@@ -73,7 +73,10 @@ def _event_of(delivery: Delivery) -> Event:
 
 def _note_failure(pk: int, error: str) -> None:
     with transaction():
-        delivery = Delivery.objects.get(pk=pk)
+        # between our rollback and here another worker may have delivered it: only a delivery that still waits has failed
+        delivery = Delivery.objects.select_for_update().filter(pk=pk, state=Delivery.State.WAITING).first()
+        if delivery is None:
+            return
         delivery.attempts += 1
         delivery.error = error[-4000:]
         delivery.due_at = datetime.now(UTC) + timedelta(seconds=min(2**delivery.attempts, 300))

@@ -1,5 +1,6 @@
 """The durable log: what a gateway acknowledged is on disk here before the acknowledgement leaves."""
 
+from zhongshu.kernel.log.carry import add_missing_entries, copy_log, raise_sequence
 from zhongshu.kernel.log.commit import GroupCommitter, LogFull
 from zhongshu.kernel.log.log import Entry, LogEntry, LogError, LogFigures, LogReader, LogWriter, Receipt, Submission
 from zhongshu.kernel.log.refused import Refused, RefusedStore
@@ -17,4 +18,7 @@ __all__ = [
     "Refused",
     "RefusedStore",
     "Submission",
+    "add_missing_entries",
+    "copy_log",
+    "raise_sequence",
 ]

@@ -3,9 +3,11 @@
 from .change import (
     AUDIT,
     SYSTEM,
+    WAKE,
     Actor,
     AuditSink,
     Change,
+    WakeUp,
     WriteEntry,
     WriteOutsideChange,
     change,
@@ -13,6 +15,7 @@ from .change import (
     transaction,
 )
 from .fields import CodeField, CodeList, IdentityField, QuantityField, get_code_source
+from .generation import get_generation, list_written_since
 from .history import RecordHistory, list_history, values_as_of
 from .model import Conflict, Record, RecordQuerySet
 from .uid import uuid7
@@ -20,6 +23,7 @@ from .uid import uuid7
 __all__ = [
     "AUDIT",
     "SYSTEM",
+    "WAKE",
     "Actor",
     "AuditSink",
     "Change",
@@ -31,12 +35,15 @@ __all__ = [
     "Record",
     "RecordHistory",
     "RecordQuerySet",
+    "WakeUp",
     "WriteEntry",
     "WriteOutsideChange",
     "change",
     "current_change",
     "get_code_source",
+    "get_generation",
     "list_history",
+    "list_written_since",
     "transaction",
     "uuid7",
     "values_as_of",

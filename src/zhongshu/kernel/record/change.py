@@ -5,15 +5,17 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Protocol
 
-from django.db import connection, transaction as django_transaction
+from django.db import connection
+from django.db import transaction as django_transaction
 
 from zhongshu.kernel.port import Port
 
 from .uid import uuid7
 
-__all__ = ["AUDIT", "SYSTEM", "Actor", "AuditSink", "Change", "WriteEntry", "WriteOutsideChange", "change", "current_change", "transaction"]
+__all__ = ["AUDIT", "SYSTEM", "WAKE", "Actor", "AuditSink", "Change", "WakeUp", "WriteEntry", "WriteOutsideChange", "change", "current_change", "transaction"]
 
 
 class WriteOutsideChange(RuntimeError):
@@ -58,6 +60,21 @@ class AuditSink(Protocol):
 
 
 AUDIT: Port[AuditSink] = Port("kernel.audit")
+
+
+class WakeUp(Protocol):
+    """Who is told that records were written, after the commit."""
+
+    def tell(self, kinds: frozenset[str]) -> None:
+        """Say that records of these kinds (`sense.Alarm`) were written; must not raise and must not wait."""
+
+
+class _Silence:
+    def tell(self, kinds: frozenset[str]) -> None:
+        return None
+
+
+WAKE: Port[WakeUp] = Port("kernel.wake", default=_Silence())
 
 
 @dataclass
@@ -109,6 +126,7 @@ def change(by: Actor, why: str) -> Iterator[Change]:
                 finish()
             if opened.entries:
                 AUDIT.get().write(opened)
+                django_transaction.on_commit(partial(WAKE.get().tell, frozenset(entry.kind for entry in opened.entries)), robust=True)
         finally:
             _current.reset(token)
 

@@ -9,17 +9,18 @@ from django.apps import apps
 from django.core.management.color import no_style
 from django.db import connections, models, transaction
 
-__all__ = ["dump_tables", "list_tables", "load_tables"]
+__all__ = ["dump_tables", "find_differences", "list_tables", "load_tables"]
 
 BATCH = 1000
-SKIPPED = {"contenttypes.contenttype", "auth.permission", "sessions.session", "axes.accessattempt", "axes.accesslog", "axes.accessfailurelog", "axes.accessattemptexpiration"}
+SKIPPED = {"contenttypes.contenttype", "auth.permission", "auth.group_permissions", "sessions.session"}
+SKIPPED_APPS = {"axes"}
 Progress = Callable[[str, int], None]
 
 
 def list_tables() -> list[type[models.Model]]:
     """Return all concrete tables worth keeping: all of ours and of the log-in devices, without sessions and lock-out counters."""
     found = [m for m in apps.get_models(include_auto_created=True) if m._meta.managed and not m._meta.proxy]
-    return [m for m in found if m._meta.label_lower not in SKIPPED]
+    return [m for m in found if m._meta.label_lower not in SKIPPED and m._meta.app_label not in SKIPPED_APPS]
 
 
 def dump_tables(folder: Path, alias: str, progress: Progress) -> dict[str, int]:
@@ -35,14 +36,17 @@ def dump_tables(folder: Path, alias: str, progress: Progress) -> dict[str, int]:
 
 
 def load_tables(folder: Path, alias: str, progress: Progress) -> dict[str, int]:
-    """Read tables written by `dump_tables` into an empty, migrated database, in one transaction, and set its sequences.
+    """Read tables written by `dump_tables` into a migrated database in place of what it holds, in one transaction, and set its sequences.
 
-    Foreign keys are checked when the transaction commits, so the order of tables does not matter. Unknown columns are an error of `KeyError`.
+    Foreign keys are checked at the end, so the order of tables does not matter. Ask `find_differences` first.
     """
     connection = connections[alias]
     counts = {}
     tables = list_tables()
     with transaction.atomic(using=alias):
+        with connection.cursor() as cursor:
+            for model in tables:
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(model._meta.db_table)}")  # noqa: S608 names from our models
         for model in tables:
             file = folder / f"{model._meta.label_lower}.msgpack"
             if file.exists():
@@ -54,6 +58,19 @@ def load_tables(folder: Path, alias: str, progress: Progress) -> dict[str, int]:
                 cursor.execute(statement)
         connection.check_constraints()
     return counts
+
+
+def find_differences(folder: Path) -> list[str]:
+    """Return which tables or columns a dump has and this code has not, or the other way round; a dump with differences cannot be loaded."""
+    known = {m._meta.label_lower: {f.attname for f in m._meta.concrete_fields} for m in list_tables()}
+    dumped = {}
+    for file in folder.glob("*.msgpack"):
+        with file.open("rb") as source:
+            dumped[file.stem] = set(msgspec.msgpack.decode(next(_read(source))))
+    found = [f"table {label}" for label in sorted(known.keys() ^ dumped.keys())]
+    for label in sorted(known.keys() & dumped.keys()):
+        found += [f"column {label}.{name}" for name in sorted(known[label] ^ dumped[label])]
+    return found
 
 
 def _dump_table(model: type[models.Model], alias: str, out: BinaryIO) -> int:

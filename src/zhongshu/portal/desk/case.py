@@ -150,7 +150,7 @@ def _build_panels(view: CaseView) -> list[Panel]:
     facts = [
         Cell(view.organisation or "–", label=_("Responsible")),
         Cell(view.assignee or _("nobody yet"), label=_("Assigned to")),
-        Cell(view.division or "–", label=_("Division"), note=view.address),
+        Cell(view.division or "–", label=_("Division"), note=view.address if view.address != view.division else ""),
         Cell("", label=_("Opened"), at=view.opened_at),
         *(_build_limit(limit) for limit in view.limits),
     ]

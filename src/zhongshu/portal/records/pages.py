@@ -1,22 +1,25 @@
 """Specs and rows → what the list and detail templates print."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from zhongshu.kernel.derive import KindSpec, build_surface, get_kind
 from zhongshu.kernel.record import Record, list_history
+from zhongshu.kernel.registry import registry
 from zhongshu.portal.render import Cell, ColumnSpec, DetailSpec, FilterSpec, ListSpec, build_cell
 from zhongshu.security.access import Scope
 from zhongshu.security.mask import mask_value
 
 from .query import COUNT_LIMIT, Page, get_model, get_rows, is_shown
 
-__all__ = ["build_list_page", "build_panels", "build_related", "build_trail", "record_url"]
+__all__ = ["Panel", "add_panels", "build_list_page", "build_panels", "build_related", "build_trail", "record_url"]
 
 RELATED = 5
 TRAIL = 30
@@ -43,6 +46,9 @@ class Panel:
     template: str = ""
     url: str = ""
     text: str = ""
+
+
+PanelBuilder = Callable[[Any], list[Panel]]
 
 
 def record_url(kind: KindSpec, record: Record) -> str:
@@ -77,10 +83,22 @@ def build_cells(kind: KindSpec, scope: Scope, record: Record, columns: tuple[Col
     return made
 
 
+def add_panels(kind: str) -> Callable[[PanelBuilder], PanelBuilder]:
+    """Declare that the decorated function gives the first panels of a kind's detail pages: what a declaration of fields cannot say."""
+
+    def declare(build: PanelBuilder) -> PanelBuilder:
+        registry.add("panels", kind, build)
+        return build
+
+    return declare
+
+
 def build_panels(kind: KindSpec, scope: Scope, record: Record) -> list[Panel]:
-    """Build the panels of a record: its fields, and a small map where it stands somewhere."""
+    """Build the panels of a record: what its kind adds, its fields, and a small map where it stands somewhere."""
     spec: DetailSpec = build_surface(kind, "detail")
-    panels = [Panel(gettext_lazy("Facts"), build_cells(kind, scope, record, spec.fields))]
+    more: PanelBuilder | None = registry.find("panels", kind.name)
+    panels = more(record) if more is not None else []
+    panels.append(Panel(gettext_lazy("Facts"), build_cells(kind, scope, record, spec.fields)))
     lon, lat = getattr(record, "lon", None), getattr(record, "lat", None)
     if spec.located and lon is not None and lat is not None:
         bounds = f"{lon - 0.02},{lat - 0.015},{lon + 0.02},{lat + 0.015}"
@@ -97,12 +115,20 @@ def build_related(kind: KindSpec, record: Record, scopes: Mapping[str, Scope]) -
         if not scope:
             continue
         other = get_kind(relation.kind)
+        if not other.related:
+            continue
         rows = list(get_rows(other, scope).filter(**{relation.field: record}).order_by("-pk")[: RELATED + 1])
         if rows:
             more = f"{reverse('records', args=[other.slug])}?{urlencode({relation.field: record.uid})}" if relation.field in other.filters else ""
-            items = [{"url": record_url(other, row), "text": str(row)} for row in rows[:RELATED]]
+            items = [{"url": record_url(other, row), "text": str(row), "note": _when(other, row)} for row in rows[:RELATED]]
             groups.append({"title": relation.label, "url": more if len(rows) > RELATED else "", "items": items, "count_text": ""})
     return groups
+
+
+def _when(kind: KindSpec, record: Record) -> str:
+    name = kind.order[0].lstrip("-")
+    value = getattr(record, name, None)
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M}" if isinstance(value, datetime) else ""
 
 
 def build_trail(record: Record) -> list[dict[str, Any]]:

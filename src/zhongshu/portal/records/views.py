@@ -53,10 +53,12 @@ def show_record(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
         actions.append({"label": _("Change"), "url": reverse("record-change", args=[slug, uid]), "icon": "edit", "key": "edit"})
     if _may(request, kind, "remove", record):
         actions.append({"label": _("Remove"), "url": reverse("record-remove", args=[slug, uid]), "icon": "trash", "danger": True})
+    panels = build_panels(kind, scope, record)
     context = {
         **page_context(request, slug, str(record)),
         "crumbs": [{"label": kind.label_plural, "url": reverse("records", args=[slug])}],
-        "panels": build_panels(kind, scope, record),
+        "panels": panels,
+        "with_chart": any(panel.chart for panel in panels),
         "related": build_related(kind, record, scopes),
         "trail": build_trail(record),
         "actions": actions,

@@ -23,7 +23,7 @@ LEVELS = {"red", "orange", "yellow", "blue"}
 
 @dataclass(frozen=True)
 class Cell:
-    """One printed value. `badge` is a tone, `at` the moment of a relative time, `aqi` a level 1–6, `note` a smaller second line."""
+    """One printed value. `badge` is a tone, `at` the moment of a relative time, `aqi` a level 1–6, `note` a smaller second line, `post` the address a button sends to."""
 
     text: str
     label: Any = ""
@@ -32,6 +32,7 @@ class Cell:
     note: str = ""
     badge: str = ""
     url: str = ""
+    post: str = ""
     at: datetime | None = None
     aqi: int = 0
     align: str = ""

@@ -100,6 +100,7 @@ class Property(Record):
     class Show:
         columns = ["product", "code", "name", "unit", "period_s", "low", "high"]
         icon = "ruler"
+        menu = False
 
     def __str__(self) -> str:
         return self.name
@@ -174,6 +175,8 @@ class Stream(Record):
         columns = ["external_id", "thing", "property", "unit", "ordinal", "active"]
         search = ["external_id"]
         icon = "wave-sine"
+        menu = False
+        related = False
         writable = False
 
     class Rights:

@@ -75,23 +75,31 @@ class Batcher:
 
     async def _commit(self, group: list[tuple[Rows, "asyncio.Future[None]"]]) -> None:
         parts = [rows for rows, _ in group]
+        error: Exception | None = None
+        try:
+            await self._append(parts)
+            self.commits += 1
+        except Exception as failure:
+            # whoever waits must hear of it: a connection without an answer is closed, and its sender comes again
+            log.exception("a batch was not committed")
+            error = failure
+        self._release(group, error)
+        async with self._room:
+            self._bytes -= sum(rows.size for rows in parts)
+            self._room.notify_all()
+
+    async def _append(self, parts: list[Rows]) -> None:
         entries = build_entries(parts, time.time_ns() // 1000, self._source)
         keys = [key for rows in parts for key in rows.keys]
         while True:
             try:
                 await self._committer.append(entries, notes=keys)
-                break
+                return
             except (LogError, LogFull) as error:
                 if self._closing:
-                    self._release(group, error)
-                    return
+                    raise
                 self._note(error)
                 await asyncio.sleep(PAUSE_S)
-        self.commits += 1
-        self._release(group, None)
-        async with self._room:
-            self._bytes -= sum(rows.size for rows in parts)
-            self._room.notify_all()
 
     def _note(self, error: Exception) -> None:
         if str(error) != self.last_error:

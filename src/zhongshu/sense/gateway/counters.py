@@ -19,7 +19,10 @@ REST = "(others)"
 
 @dataclass(slots=True)
 class SourceCounters:
-    """Totals of one source since it was first seen; `unpromised` counts messages that were taken without an acknowledgement (MQTT QoS 0, HJ 212 without the wish for an answer)."""
+    """Totals of one source since it was first seen.
+
+    `unpromised` counts messages that were taken without an acknowledgement (MQTT QoS 0, HJ 212 without the wish for an answer).
+    """
 
     frames: int = 0
     readings: int = 0

@@ -115,7 +115,7 @@ class Conversation:
         try:
             message = decode(raw, TOLERANT)
             source = f"{PROTOCOL}:{message.mn}"
-            spec, profile = self._check_sender(message, source)
+            profile = self._check_sender(message, source)
         except FrameError as error:
             self._refuse(heard, now, raw, error, source)
             return
@@ -140,7 +140,7 @@ class Conversation:
         heard.rows.keys.append(f"{PROTOCOL}:{digest.hex()}")
         self._answer(heard, message, counters)
 
-    def _check_sender(self, message: HJ212Message, source: str) -> tuple[SourceSpec, Profile]:
+    def _check_sender(self, message: HJ212Message, source: str) -> Profile:
         spec = self._intake.directory.find(source)
         if spec is None:
             raise _Stranger("unknown-source", f"There is no connection {source}; register it, then play its frames again.", message, RequestResult.WRONG_MN)
@@ -148,7 +148,7 @@ class Conversation:
             raise _Stranger("not-active", f"The connection {source} is switched off.", message, RequestResult.REFUSED)
         if not self._intake.directory.is_password(spec, message.pw or ""):
             raise _Stranger("password", f"{message.mn} gave another password (PW) than its connection has.", message, RequestResult.WRONG_PASSWORD)
-        return spec, self._intake.find_profile(spec)
+        return self._intake.find_profile(spec)
 
     def _take(self, rows: Rows, message: HJ212Message, profile: Profile, source: str) -> None:
         whole = self._with_time(message)

@@ -107,8 +107,9 @@ class MqttIntake:
     def _build_client(self) -> paho.Client:
         settings = self._settings
         version = paho.MQTTv5 if settings.version == 5 else paho.MQTTv311
-        session = {} if settings.version == 5 else {"clean_session": False}
-        client = paho.Client(CallbackAPIVersion.VERSION2, settings.client_id, protocol=version, manual_ack=True, **session)
+        # MQTT 5 says it when connecting (clean_start), 3.1.1 here
+        clean = None if settings.version == 5 else False
+        client = paho.Client(CallbackAPIVersion.VERSION2, settings.client_id, clean, protocol=version, manual_ack=True)
         url = urlparse(settings.url)
         username, password = settings.username or unquote(url.username or ""), settings.password or unquote(url.password or "")
         if username:
@@ -149,7 +150,7 @@ class MqttIntake:
                 return
         if self._closing or self._loop is None:
             return
-        self._waiting.append(_Message(self._epoch, message.mid, message.qos, message.topic, message.payload, time.time_ns() // 1000))
+        self._waiting.append(_Message(self._epoch, message.mid, message.qos, message.topic, bytes(message.payload), time.time_ns() // 1000))
         if len(self._waiting) == 1:
             self._loop.call_soon_threadsafe(self._wake.set)
 
@@ -169,11 +170,19 @@ class MqttIntake:
             await self._batcher.put(rows)
         except LogFull:
             return
+        except Exception as error:
+            # not acknowledged: the broker has them still and sends them again on the next connection
+            self._note(f"messages were not committed: {error}")
+            self._give_room(len(messages))
+            return
         # in the order of receipt (MQTT 3.1.1, 4.6); on a newer connection the broker sends them again under its own ids
         for message in messages:
             if message.qos and message.epoch == self._epoch:
                 self._client.ack(message.mid, message.qos)
-        for _ in messages:
+        self._give_room(len(messages))
+
+    def _give_room(self, count: int) -> None:
+        for _ in range(count):
             self._room.release()
 
     def _read(self, rows: Rows, message: _Message) -> None:

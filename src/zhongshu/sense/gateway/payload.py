@@ -29,7 +29,7 @@ class PayloadError(ValueError):
 class _Upload(msgspec.Struct):
     values: dict[str, float | str | bool | None]
     t: int | str | None = None
-    quality: dict[str, int] = {}  # noqa: RUF012 msgspec copies it
+    quality: dict[str, int] = {}
 
 
 _DECODER = msgspec.json.Decoder(_Upload | list[_Upload])
@@ -38,7 +38,8 @@ _DECODER = msgspec.json.Decoder(_Upload | list[_Upload])
 def parse_payload(source: str, payload: bytes, received_at_us: int) -> Rows:
     """Read `{"t": …, "values": {property: value, …}}` or a list of such objects.
 
-    `t` is RFC 3339 with its offset, or whole milliseconds since 1970; without it the arrival counts. A value is a number, `null` (missing), `true`/`false` (1, 0) or text;
+    `t` is RFC 3339 with its offset, or whole milliseconds since 1970; without it the arrival counts. A
+    value is a number, `null` (missing), `true`/`false` (1, 0) or text;
     `quality` may give a code per property (docs/house.md). Raises `PayloadError`: `too-long`, `json`, `time`, `property`, `quality`, `empty`.
     """
     if len(payload) > MAX_PAYLOAD:
@@ -64,7 +65,7 @@ def parse_payload(source: str, payload: bytes, received_at_us: int) -> Rows:
 
 def _take(rows: Rows, source: str, name: str, t: int, value: float | str | bool | None, quality: int | None) -> None:
     if not _PROPERTY.fullmatch(name):
-        raise PayloadError("property", f"A property is 1 to 64 letters, digits, dots, hyphens or underscores, not {ascii(name[:40])}.")
+        raise PayloadError("property", f"A property is 1 to 64 letters, digits, dots, hyphens or underscores, not {name[:40]!a}.")
     if quality is not None and not 0 <= quality <= 127:
         raise PayloadError("quality", f"The quality of {name} is a code from 0 to 127, not {quality}.")
     stream = f"{source}/{name}"
@@ -82,9 +83,9 @@ def _parse_time(given: int | str) -> int:
         try:
             moment = datetime.fromisoformat(given)
         except ValueError:
-            raise PayloadError("time", f"{ascii(given[:40])} is not a time such as 2026-08-01T09:00:00+08:00.") from None
+            raise PayloadError("time", f"{given[:40]!a} is not a time such as 2026-08-01T09:00:00+08:00.") from None
         if moment.tzinfo is None:
-            raise PayloadError("time", f"{ascii(given[:40])} lacks its offset (Z or +08:00).")
+            raise PayloadError("time", f"{given[:40]!a} lacks its offset (Z or +08:00).")
         t = round(moment.timestamp() * 1_000_000)
     else:
         t = given * 1000

@@ -70,9 +70,7 @@ def build_mqtt_settings(house: House) -> MqttSettings | None:
     if not house.mqtt.url:
         return None
     version = parse_qs(urlparse(house.mqtt.url).query).get("version", ["5"])[0]
-    return MqttSettings(
-        house.mqtt.url, house.mqtt.topic, house.mqtt.client_id, house.mqtt.username, house.mqtt.password, version=4 if version in ("3.1.1", "4") else 5
-    )
+    return MqttSettings(house.mqtt.url, house.mqtt.topic, house.mqtt.client_id, house.mqtt.username, house.mqtt.password, version=4 if version in ("3.1.1", "4") else 5)
 
 
 def find_source(directory: SourceDirectory, token: str) -> Source | None:
@@ -139,5 +137,5 @@ async def _serve(house: House, stop: threading.Event) -> None:
 async def _serve_http(http: uvicorn.Server) -> None:
     """Serve without uvicorn's own signal handling: the process has one stop."""
     with contextlib.suppress(SystemExit):
-        http.capture_signals = contextlib.nullcontext  # type: ignore[method-assign]
+        http.capture_signals = contextlib.nullcontext  # type: ignore[method-assign,assignment]
         await http.serve()

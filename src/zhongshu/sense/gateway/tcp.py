@@ -62,6 +62,8 @@ class Server212:
             log.debug("connection from %s ended", conversation.address)
         except asyncio.CancelledError:
             pass
+        except Exception:
+            log.exception("the connection from %s is closed", conversation.address)
         finally:
             counters.connections -= 1
             for source in conversation.sources:

@@ -1,5 +1,6 @@
 """What pages and programs ask about measurements: latest values, series, what a thing shows, what its connection said."""
 
+import builtins
 import re
 import threading
 import time
@@ -16,7 +17,8 @@ from django.db.models import QuerySet
 from zhongshu.kernel.home import House
 from zhongshu.kernel.lake import Lake
 from zhongshu.sense.device.models import Connection, Stream, Thing
-from zhongshu.sense.gateway.again import RefusedArrival, Replayed, count_refused, list_refused as _list_refused, replay_refused
+from zhongshu.sense.gateway.again import RefusedArrival, Replayed, count_refused, replay_refused
+from zhongshu.sense.gateway.again import list_refused as _list_refused
 from zhongshu.sense.gateway.counters import SourceCounters, read_counters
 
 from .latest import NEVER, LatestReader
@@ -72,7 +74,7 @@ class LatestValue:
     t: datetime | None
     age_s: float | None
 
-    @property
+    @builtins.property
     def is_valid(self) -> bool:
         """Whether the value counts."""
         return self.quality == Quality.GOOD and self.value is not None
@@ -220,18 +222,16 @@ def get_thing_view(uid: str) -> ThingView:
 def get_series(stream: str, start: datetime, end: datetime, step_s: int = 0) -> Series:
     """Return a stream's readings with `start` <= t < `end` (aware), single ones for `step_s` 0, else one point per step that has any.
 
-    Windows over 14 days with steps of whole hours come from roll-ups, as far as there are some, and from raw rows after these. At most 5,000 points: a window that would give
-    more gets a longer step, told in the answer. Raises `Stream.DoesNotExist`.
+    Windows over 14 days with steps of whole hours come from roll-ups, as far as there are some, and from raw rows after these. At most 5,000 points:
+    a window that would give more gets a longer step, told in the answer. Raises `Stream.DoesNotExist`.
     """
     row = Stream.objects.select_related("property").get(external_id=stream)
     unit, first, last = row.unit or row.property.unit, _us(start), _us(end)
     period = step_s or row.property.period_s or 1
     if (last - first) / 1e6 / period > MAX_POINTS:
         step_s = -(-(last - first) // (MAX_POINTS * HOUR_US)) * 3600 if last - first > MAX_POINTS * HOUR_US // 60 else 60
-    if step_s and step_s % 3600 == 0 and end - start > LONG:
-        rows = _read_rolled(row.ordinal, first, last, step_s)
-    else:
-        rows = _read_raw(row.ordinal, first, last, step_s)
+    is_rolled = step_s > 0 and step_s % 3600 == 0 and end - start > LONG
+    rows = (_read_rolled if is_rolled else _read_raw)(row.ordinal, first, last, step_s)
     return Series(stream, unit, step_s, tuple(Point(_moment(t), *rest) for t, *rest in rows))
 
 
@@ -279,7 +279,9 @@ def list_frames(connection: str, count: int = 50) -> list[FrameView]:
     with lake.connect(("frame",), _days(lake, now - FRAME_DAYS * 24 * HOUR_US, now + HOUR_US), threads=2) as opened:
         rows = opened.execute(query, [connection, count]).fetchall()
     words = ("taken", "tolerated", "refused")
-    return [FrameView(_moment(at), mask_password(bytes(raw)), words[state], reason, tuple(filter(None, forgiven.split(",")))) for at, raw, state, reason, forgiven in rows]
+    return [
+        FrameView(_moment(at), mask_password(bytes(raw)), words[state], reason, tuple(filter(None, forgiven.split(",")))) for at, raw, state, reason, forgiven in rows
+    ]
 
 
 def list_connections(connections: QuerySet[Connection] | None = None, *, strangers: bool = False) -> list[ConnectionView]:

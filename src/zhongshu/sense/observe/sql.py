@@ -29,7 +29,23 @@ MAX_SQL = 20_000
 MEMORY = "1GB"
 SECONDS = 60.0
 _TABLE_FUNCTIONS = {"range", "generate_series", "unnest"}
-_FORBIDDEN = ("read_", "duckdb_", "pragma_", "sniff_", "parquet_", "pg_", "query", "glob", "getenv", "getvariable", "current_setting", "write_log", "which_secret", "nextval", "currval")
+_FORBIDDEN = (
+    "read_",
+    "duckdb_",
+    "pragma_",
+    "sniff_",
+    "parquet_",
+    "pg_",
+    "query",
+    "glob",
+    "getenv",
+    "getvariable",
+    "current_setting",
+    "write_log",
+    "which_secret",
+    "nextval",
+    "currval",
+)
 _FRAME = "SELECT day, connection, received_at, octet_length(raw) AS size, state, reason, forgiven FROM hidden_frame"
 
 
@@ -92,9 +108,8 @@ def _add_dimension(connection: duckdb.DuckDBPyConnection, house: House, name: st
         connection.execute(f"CREATE TABLE {name} ({columns})")
         return
     connection.register("given", table)
-    if name == "division":
-        condition, parameters = "TRUE", []
-    else:
+    condition, parameters = "TRUE", list[int]()
+    if name != "division":
         condition, parameters = scope.sql("division_left", "organisation", "class_level" if name == "stream" else None)
     hidden = " EXCLUDE (thresholds)" if name == "stream" else ""
     connection.execute(f"CREATE TABLE {name} AS SELECT *{hidden} FROM given WHERE {condition}", parameters)  # noqa: S608 made by the scope's compiler
@@ -105,7 +120,7 @@ def _check(connection: duckdb.DuckDBPyConnection, sql: str, known: set[str]) -> 
     if len(sql) > MAX_SQL:
         raise QueryRefused(f"a question has at most {MAX_SQL} characters")
     row = connection.execute("SELECT json_serialize_sql(?::VARCHAR)", [sql]).fetchone()
-    tree = json.loads(row[0]) if row else {"error": True}
+    tree: dict[str, Any] = json.loads(row[0]) if row else {"error": True}
     if tree["error"]:
         words = tree.get("error_message", "it cannot be read")
         raise QueryRefused("only SELECT is answered here" if "Only SELECT" in words else f"the question cannot be read: {words}")
@@ -133,7 +148,7 @@ def _check_node(node: dict[str, Any], names: set[str], known: set[str]) -> None:
     if function is not None and function.get("function_name", "").lower() not in _TABLE_FUNCTIONS:
         raise QueryRefused(f"the table function {function.get('function_name')!r} is not available here")
     name = str(node.get("function_name", "")).lower()
-    if name.startswith(_FORBIDDEN) or len(node.get("qualified_name", {}).get("path", [])) > 1 and kind == "FUNCTION":
+    if name.startswith(_FORBIDDEN) or (len(node.get("qualified_name", {}).get("path", [])) > 1 and kind == "FUNCTION"):
         raise QueryRefused(f"the function {name!r} is not available here")
 
 

@@ -5,8 +5,10 @@
  * data-divisions="/…/{uid}/children.geojson" polygons of the children of a division; properties uid, name, level,
  *                                            value (number or null), text (value as shown), leaf (no children)
  * data-root, data-root-name                  the division at the top of the breadcrumb
+ * data-path                                  JSON [{uid, name, level}]: the way down to the division shown first (ends with data-root)
  * data-things="/…/things.geojson?within={uid}"  points; properties uid, name, value, text, unit, aqi (1-6 or 0), band,
- *                                            url, rows [[label, text], …]
+ *                                            url, rows [[label, text], …],
+ *                                            title (for the popup, name unless given), count (a cluster)
  * data-tiles="/tiles/<layer>/{z}/{x}/{y}.mvt" data-layer="<layer>"  points as vector tiles instead of data-things
  * data-scale="aqi|ramp"                      colours of the polygons; data-steps="10,20,30,40" limits of the ramp
  * data-attribution                           the source of the boundaries, printed on the map
@@ -24,7 +26,9 @@ export class CityMap {
   constructor(element) {
     this.element = element;
     this.data = element.dataset;
-    this.path = this.data.root ? [{ uid: this.data.root, name: this.data.rootName, bounds: this.bounds() }] : [];
+    const shown = this.data.root ? [{ uid: this.data.root, name: this.data.rootName }] : [];
+    this.path = this.data.path ? JSON.parse(this.data.path) : shown;
+    if (this.path.length) this.path.at(-1).bounds = this.bounds();
     this.crumbs = document.querySelector(this.data.crumbs ?? "[data-zs-crumbs]");
     this.size = parseFloat(getComputedStyle(element).fontSize);
     this.ready = this.start().catch((error) => { console.error(error); this.showState(word("map_failed")); });
@@ -70,19 +74,23 @@ export class CityMap {
       : { type: "geojson", data: EMPTY, promoteId: "uid" };
     const layer = this.data.tiles ? { source: "things", "source-layer": this.data.layer } : { source: "things" };
     const level = ["coalesce", ["get", "aqi"], 0];
+    const state = ["to-string", ["coalesce", ["get", "state"], ["get", "band"], ""]];
+    const states = ["match", state, ["high", "low", "orange"], color("level-orange"), ["ok"], color("ok"), ["red"], color("level-red"), ["yellow"], color("level-yellow"), ["blue"], color("level-blue"), color("aqi-none")];
+    const few = ["has", "count"];
     return {
       version: 8,
-      sources: { around: { type: "geojson", data: EMPTY }, divisions: { type: "geojson", data: EMPTY, promoteId: "uid" }, things: points },
+      sources: { names: { type: "geojson", data: EMPTY }, around: { type: "geojson", data: EMPTY }, divisions: { type: "geojson", data: EMPTY, promoteId: "uid" }, things: points },
       layers: [
         { id: "ground", type: "background", paint: { "background-color": color("map-ground") } },
         { id: "around-line", type: "line", source: "around", paint: { "line-color": color("map-line"), "line-opacity": 0.5, "line-width": 1 } },
         { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.fillOpacity() } },
         { id: "division-line", type: "line", source: "divisions", paint: { "line-color": color("map-line"), "line-width": 1.5 } },
-        { id: "division-name", type: "symbol", source: "divisions", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
-        { id: "thing-dot", type: "circle", ...layer, paint: {
-          "circle-color": this.byLevel(level, ""), "circle-radius": this.size * 1.05, "circle-stroke-color": ["match", level, [5, 6], color("map-rim"), color("map-ground")], "circle-stroke-width": 2.5 } },
+        { id: "division-name", type: "symbol", source: "names", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
+        { id: "thing-dot", type: "circle", ...layer, layout: { "circle-sort-key": level }, paint: {
+          "circle-color": ["case", [">", level, 0], this.byLevel(level, ""), states],
+          "circle-radius": ["case", few, this.size * 1.5, [">", level, 0], this.size * 1.05, ["==", ["coalesce", ["get", "text"], ""], ""], this.size * 0.45, this.size], "circle-stroke-color": ["match", level, [5, 6], color("map-rim"), color("map-ground")], "circle-stroke-width": 2.5 } },
         { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.4], "text-optional": true }, paint: paper },
-        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], "–"], "text-allow-overlap": true, "text-padding": this.size * 0.5 }, paint: { "text-color": this.byLevel(level, "-ink") } },
+        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], ["to-string", ["get", "count"]], ""], "symbol-sort-key": ["-", 0, level], "text-padding": 1 }, paint: { "text-color": this.byLevel(level, "-ink") } },
       ],
     };
   }
@@ -121,6 +129,7 @@ export class CityMap {
     if (divisions.features.length || !this.data.divisions) {
       source("around").setData(this.path.at(-2)?.shown ?? EMPTY);
       source("divisions").setData(divisions);
+      source("names").setData({ ...EMPTY, features: divisions.features.map(labelPoint) });
       this.shown = divisions;
       if (here) here.shown = divisions;
     }
@@ -228,12 +237,20 @@ export class CityMap {
   }
 }
 
+/** Where the name of a polygon is written, once: MapLibre would repeat it in every tile. */
+function labelPoint(feature) {
+  const { lon, lat, name } = feature.properties;
+  const [[west, south], [east, north]] = computeBounds({ features: [feature] }) ?? [[0, 0], [0, 0]];
+  const coordinates = Number.isFinite(lon) && Number.isFinite(lat) ? [lon, lat] : [(west + east) / 2, (south + north) / 2];
+  return { type: "Feature", geometry: { type: "Point", coordinates }, properties: { name } };
+}
+
 function renderPopup(properties) {
   const box = document.createElement("div");
   box.className = "zs-popup";
   const name = box.appendChild(document.createElement("div"));
   name.className = "zs-popup__name";
-  name.textContent = properties.name;
+  name.textContent = properties.title ?? properties.name;
   const rows = typeof properties.rows === "string" ? JSON.parse(properties.rows) : properties.rows ?? [];
   const list = document.createElement("dl");
   for (const [label, text] of rows) {

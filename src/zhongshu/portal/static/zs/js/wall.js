@@ -38,7 +38,9 @@ function onVitals({ items }) {
     if (item.band) card.dataset.band = item.band;
     if (item.band_text !== undefined) {
       setText(card, "band", item.band_text);
-      card.querySelector("[data-zs=band]").hidden = !item.band_text;
+      const badge = card.querySelector("[data-zs=band]");
+      badge.hidden = !item.band_text;
+      badge.className = `zs-badge zs-badge--${BANDS[item.band] ?? "silent"}`;
     }
     const trend = card.querySelector("[data-zs-trend]");
     if (trend && item.trend) {
@@ -53,6 +55,7 @@ function onVitals({ items }) {
     }
   }
 }
+const BANDS = { bad: "danger", watch: "warn" };
 const TRENDS = { up: "trending-up", down: "trending-down", flat: "arrow-right" };
 
 function buildRow(item) {
@@ -69,7 +72,17 @@ function buildRow(item) {
   return row;
 }
 
-function onStream({ op, item, open_total: openTotal }) {
+function onStream({ op, item, items, open_total: openTotal }) {
+  if (op === "reset") {
+    list.replaceChildren(...items.slice(0, MOST_ROWS).map(buildRow));
+    onStreamEnd(openTotal);
+    return;
+  }
+  if (item) onStreamItem(op, item);
+  onStreamEnd(openTotal);
+}
+
+function onStreamItem(op, item) {
   const old = list.querySelector(`[data-id="${CSS.escape(item.id)}"]`);
   if (op === "remove") old?.remove();
   else {
@@ -79,6 +92,9 @@ function onStream({ op, item, open_total: openTotal }) {
     else { old?.remove(); list.prepend(row); }
     while (list.children.length > MOST_ROWS) list.lastElementChild.remove();
   }
+}
+
+function onStreamEnd(openTotal) {
   screen.querySelector("[data-zs-none]").hidden = list.children.length > 0;
   setText(screen, "open", openTotal);
 }
@@ -107,5 +123,15 @@ if (screen.dataset.live) {
   };
   const sign = screen.querySelector(".zs-live");
   const staleAfter = Number(screen.dataset.staleAfter || 30);
-  new Live(screen.dataset.live, { events, staleAfter, onState: (state, facts) => { screen.dataset.state = state; showState(sign, state, facts); } });
+  const open = (url) => new Live(url, { events, staleAfter, onState: (state, facts) => { screen.dataset.state = state; showState(sign, state, facts); } });
+  let live = open(screen.dataset.live);
+  // Going into a division on the map takes figures and stream along, and the address, so that it can be sent to somebody.
+  document.addEventListener("zs:drill", ({ detail }) => {
+    const url = new URL(screen.dataset.live, location.href);
+    url.searchParams.set("division", detail.uid);
+    live.close();
+    live = open(url.href);
+    if (screen.dataset.page) history.pushState(null, "", screen.dataset.page.replace("{uid}", detail.uid) + location.search);
+  });
+  window.addEventListener("popstate", () => location.reload());
 }

@@ -1,0 +1,1 @@
+"""The administrator's view: processes, connections, refused input, jobs, deliveries, the trail."""
