@@ -15,6 +15,7 @@ CHECKS: list[tuple[str, list[str]]] = [
     ("floors", [str(BIN / "lint-imports")]),
     ("types", [str(BIN / "mypy")]),
     ("migrations", [str(BIN / "zhongshu"), "makemigrations", "--check"]),
+    ("reference", [sys.executable, "scripts/reference.py", "--check"]),
     ("translations", [sys.executable, "frontend/messages.py", "check"]),
 ]
 

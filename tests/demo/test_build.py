@@ -51,7 +51,10 @@ def demo(tmp_path_factory):
 
 def test_records_are_as_many_as_the_city_has(demo):
     home, _ = demo
-    counts = {table: query(home, f"SELECT count(*) FROM {table}")[0][0] for table in ("kernel_division", "sense_thing", "security_user", "security_post", "environment_airstation")}
+    counts = {
+        table: query(home, f"SELECT count(*) FROM {table}")[0][0]
+        for table in ("kernel_division", "sense_thing", "security_user", "security_post", "environment_airstation")
+    }
     assert counts["sense_thing"] == THINGS
     assert counts["environment_airstation"] == 12
     assert counts["security_user"] == counts["security_post"] > 100

@@ -95,7 +95,9 @@ def test_live_readings_go_on_where_the_past_ends(past, history):
     for span in spans.values():
         due = Due(past.filter(pc.is_in(past["stream"], span.streams["stream"].combine_chunks())), SEED, Episode(0, {}))
         taken = [due.take(span.end_us + k * 60_000_000, span.end_us + (k + 1) * 60_000_000) for k in range(90)]
-        whole = pa.concat_tables(list(iter_readings(span.streams, span.end_us, span.end_us + 90 * 60_000_000, SEED))).sort_by([("stream", "ascending"), ("t", "ascending")])
+        whole = pa.concat_tables(list(iter_readings(span.streams, span.end_us, span.end_us + 90 * 60_000_000, SEED))).sort_by(
+            [("stream", "ascending"), ("t", "ascending")]
+        )
         pieces = pa.concat_tables(taken).sort_by([("stream", "ascending"), ("t", "ascending")])
         assert pieces.num_rows > 10
         assert pieces.equals(whole.select(pieces.column_names))
@@ -217,7 +219,9 @@ def test_a_broken_connection_is_made_again_and_nothing_is_lost(monkeypatch):
 
 def test_simulators_load_nothing_of_the_product_but_encoders_and_the_city():
     code = "import sys, zhongshu.demo.simulate.run; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(station_module.__file__).split("/zhongshu/")[0]})
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PYTHONPATH": str(station_module.__file__).split("/zhongshu/")[0]}
+    )
     loaded = [name for name in done.stdout.split() if name.startswith("zhongshu.")]
     allowed = ("zhongshu.demo.simulate", "zhongshu.demo.city", "zhongshu.sense.protocol", "zhongshu.kernel.place")
     parents = {"zhongshu.demo", "zhongshu.sense", "zhongshu.kernel"}

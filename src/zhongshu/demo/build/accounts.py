@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from django.contrib.auth.hashers import make_password
 
-from zhongshu.demo.city import City, Organisation as Body
+from zhongshu.demo.city import City
+from zhongshu.demo.city import Organisation as Body
 from zhongshu.kernel.record import change
 from zhongshu.security.access import Grant, Role
 from zhongshu.security.identity.models import Post, User
@@ -60,7 +61,9 @@ def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping
     roles = dict(Role.objects.values_list("code", "id"))
     users = []
     for person in city.people:
-        user = User(username=person.login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code])
+        user = User(
+            username=person.login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code]
+        )
         if person.login in passwords:
             user.password = passwords[person.login][1]
         else:
@@ -73,10 +76,8 @@ def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping
         create_records(Grant, _build_account_grants(ids, roles))
 
 
-def _build_post_grants(
-    city: City, posts: Mapping[str, int], roles: Mapping[str, int], divisions: Mapping[str, int], organisations: Mapping[str, int]
-) -> Iterator[Grant]:
-    """Departments act for what is theirs in the whole city, branches and offices in their division, the operation centre everywhere; the data bureau runs the machine only."""
+def _build_post_grants(city: City, posts: Mapping[str, int], roles: Mapping[str, int], divisions: Mapping[str, int], organisations: Mapping[str, int]) -> Iterator[Grant]:
+    """Departments act for what is theirs, branches and offices in their division, the operation centre everywhere; the data bureau only runs the machine."""
     bodies = {body.code: body for body in city.organisations}
     for post in city.posts:
         body = bodies[post.organisation_code]

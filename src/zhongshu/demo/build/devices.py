@@ -159,7 +159,7 @@ def _build_streams(streams: pa.Table, ids: list[int], kinds: list[str], properti
 
 
 def load_connections(wiring: Wiring, things: list[int], organisations: Mapping[str, int]) -> dict[str, str]:
-    """Create a connection and a credential for every station and every concentrator; returns name → secret, which is kept nowhere else in clear but in the simulators' plan."""
+    """Create a connection and a credential for every station and every concentrator; returns name → secret, in clear only in the simulators' plan."""
     connections, credentials, made = [], [], {}
     for name, protocol, thing in wiring.sources:
         is_station = thing >= 0

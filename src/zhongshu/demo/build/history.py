@@ -15,8 +15,8 @@ __all__ = ["APP", "MOST_READINGS", "Span", "plan_history", "write_history"]
 
 APP = "demo:history"
 MOST_READINGS = 20_000_000
-"""How many readings of other devices than air stations the history holds at most. Larger cities have a shorter past: whole days, and less than a day in whole hours, one at
-least. Air stations always have all days."""
+"""How many readings of other devices than air stations the history holds at most. Larger cities have a shorter past: whole days, and less than a day in whole
+hours, one at least. Air stations always have all days."""
 
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
 PIECE = 1_500_000
@@ -38,7 +38,7 @@ class Span:
 
 
 def plan_history(streams: pa.Table, now_us: int, days: int) -> dict[str, Span]:
-    """Return transport → span. Stations end one whole hour before the present, so that a running demonstration begins with an hourly upload; the rest ends at the minute."""
+    """Return transport → span. Stations end one whole hour before the present, so that the simulators begin with an hourly upload; the rest ends at the minute."""
     hour, minute = now_us // HOUR_US * HOUR_US, now_us // 60_000_000 * 60_000_000
     transport = pc.cast(streams["transport"], pa.string())
     wired, radio = (streams.filter(pc.equal(transport, name)) for name in ("tcp", "mqtt"))

@@ -61,8 +61,8 @@ def write_state(home: Path, state: DemoState) -> None:
 def prepare_home(home: Path, *, things: int | None, seed: int | None, days: int | None, mqtt: str = "", fresh: bool = False) -> DemoState:
     """Make or take up the folder: its settings file has free ports afterwards. Returns its state; `is_whole` False means that everything is still to be loaded.
 
-    None for `things`, `seed` or `days` means what the folder has, else 1000, 7 and 30. A build that was broken off is begun anew. Raises `HomeRefused` for a folder that holds
-    something else, or a demonstration with other figures.
+    None for `things`, `seed` or `days` means what the folder has, else 1000, 7 and 30. A build that was broken off is begun anew.
+    Raises `HomeRefused` for a folder that holds something else, or a demonstration with other figures.
     """
     found = _check(home, fresh)
     if found is not None:

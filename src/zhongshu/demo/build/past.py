@@ -26,7 +26,9 @@ from zhongshu.work.case.models import Case
 __all__ = ["PastFacts", "play_past"]
 
 HOUR_US = 3_600_000_000
-MOST_ALARMS = 120
+MOST_ALARMS, MOST_OTHERS = 90, 60
+"""How many alarms of the streams that always count, and of others, become records; the newest do."""
+
 RECENT_H = 48
 """Of other devices only alarms of the last two days become records; a city that was there before would have closed the older ones long ago."""
 
@@ -81,14 +83,15 @@ class PastFacts:
         return [state for state in self._states.values() if state.since is not None]
 
     def choose(self, always: set[int], end_us: int) -> pa.Table:
-        """Return the facts that become records, ordered by time: the newest alarms of the streams `always`, recent ones of others, and whatever still stands."""
+        """Return the facts that become records, ordered by time: the newest alarms of the streams `always`; of others those that still stand, then recent ones."""
         facts = pa.concat_tables([ALARMS.empty_table(), *self._found])
         raised = facts.filter(pc.equal(facts["state"], "raised"))
         cleared = set(facts.filter(pc.equal(facts["state"], "cleared"))["key"].to_pylist())
         rows = sorted(zip(raised["at"].to_pylist(), raised["stream"].to_pylist(), raised["key"].to_pylist(), strict=True), reverse=True)
         recent = end_us - RECENT_H * HOUR_US
-        wanted = [key for at, stream, key in rows if stream in always or at >= recent][:MOST_ALARMS]
-        kept = set(wanted) | {key for _, _, key in rows if key not in cleared}
+        first = [key for _, stream, key in rows if stream in always][:MOST_ALARMS]
+        others = [(key in cleared, -at, key) for at, stream, key in rows if stream not in always and (at >= recent or key not in cleared)]
+        kept = {*first, *(key for _, _, key in sorted(others)[:MOST_OTHERS])}
         return facts.filter(pc.is_in(facts["key"], pa.array(sorted(kept), pa.string()))).sort_by([("at", "ascending"), ("key", "ascending")])
 
 

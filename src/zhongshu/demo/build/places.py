@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from zhongshu.demo.city import City, Organisation as Body
+from zhongshu.demo.city import City
+from zhongshu.demo.city import Organisation as Body
 from zhongshu.kernel.place.models import Division, DivisionCode, DivisionEdge
 from zhongshu.kernel.record import change
 from zhongshu.security.identity import number_tree
@@ -37,19 +38,23 @@ def load_divisions(city: City) -> dict[str, int]:
     return ids
 
 
+<<<<<<< HEAD
 def _build_division(row: dict[str, Any], ids: Mapping[str, int], place: tuple[int, int]) -> Division:
+=======
+def _build_division(row: Mapping[str, Any], ids: Mapping[str, int], place: tuple[int, int]) -> Division:
+>>>>>>> demo
     return Division(
         code=row["code"],
         name=row["name_zh"],
         name_en=row["name_en"],
         level=row["level"],
-        parent_id=ids.get(str(row["parent_code"])),
+        parent_id=ids[row["parent_code"]] if row["parent_code"] else None,
         left=place[0],
         right=place[1],
         lon=row["lon"],
         lat=row["lat"],
         shape=row["wkb"],
-        area_km2=round(float(str(row["area_m2"])) / 1e6, 4),
+        area_km2=round(row["area_m2"] / 1e6, 4),
         population=row["population"],
     )
 

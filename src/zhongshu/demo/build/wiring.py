@@ -32,7 +32,7 @@ class Wiring:
 
 
 def build_wiring(city: City) -> Wiring:
-    """Group the devices on MQTT by county, at least `SMALLEST_GROUP` to a concentrator as far as there are, about `MOST_GROUPS` concentrators at most; add real-time streams."""
+    """Group the devices on MQTT by county, up to `SMALLEST_GROUP` to a concentrator and more in large cities; about `MOST_GROUPS` at most. Add real-time streams."""
     hub, names = _group_things(city.things)
     things = city.things.combine_chunks()
     streams = pa.concat_tables([city.streams, _build_real_time(city.streams)], promote_options="permissive").combine_chunks()
