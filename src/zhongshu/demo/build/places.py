@@ -38,11 +38,7 @@ def load_divisions(city: City) -> dict[str, int]:
     return ids
 
 
-<<<<<<< HEAD
-def _build_division(row: dict[str, Any], ids: Mapping[str, int], place: tuple[int, int]) -> Division:
-=======
 def _build_division(row: Mapping[str, Any], ids: Mapping[str, int], place: tuple[int, int]) -> Division:
->>>>>>> demo
     return Division(
         code=row["code"],
         name=row["name_zh"],

@@ -26,6 +26,7 @@ __all__ = ["act", "case", "case_geojson"]
 
 AROUND = timedelta(hours=12)
 NOBODY = UUID(int=0)
+NOBODY = UUID(int=0)
 
 
 @login_required
