@@ -66,7 +66,7 @@ class Hub:
         self._touched: set[str] = set()
         self._woken = asyncio.Event()
         self._ending = False
-        self._generation = -1
+        self._generation = 0
         self._rights_at = self._status_at = self._everything_at = 0.0
         self._rights_version = ""
         self._pace = Pace()
@@ -75,6 +75,8 @@ class Hub:
         """Open a stream for whoever sent `request`; raises `Refused`. The client begins with the whole state unless `last_id` says that it has it."""
         if self._ending or sum(len(group.clients) for group in self._groups.values()) >= MOST_CLIENTS:
             raise Refused(503, "too many streams are open; try again later")
+        if not self._groups:  # nobody looked for a while: what came meanwhile is no news, and its age no delay
+            self._generation = await call(self._pool, lambda: get_reader().generation)
         key, group, caller = await call(self._doors, self._find_group, request, kind, division)
         client = Client(caller, last_id)
         group = self._groups.setdefault(key, group)
@@ -179,8 +181,7 @@ class Hub:
         generation = reader.generation
         if generation == self._generation:
             return np.empty(0, np.int64)
-        first = self._generation < 0
-        changed = np.empty(0, np.int64) if first else reader.changed_since(self._generation)
+        changed = reader.changed_since(self._generation)
         self._generation = generation
         if len(changed):
             self._pace.note(len(changed), int(reader.read(changed[-SAMPLE:]).arrived_at.max()))
