@@ -3,16 +3,11 @@
 import os
 import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlparse, urlunparse
 
 import pytest
-
-_MEMORY = Path("/dev/shm")  # where there is one, tests' databases live in memory: their thousands of syncs prove nothing about the disk
-os.environ["ZHONGSHU_HOME"] = tempfile.mkdtemp(prefix="zhongshu-test-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "zhongshu.config.settings")
 
 _SYSTEM_FOLDERS = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin", "/usr/lib/chromium"])
 _POSTGRES = ("postgres:///postgres", "postgres://postgres@127.0.0.1:5432/postgres")

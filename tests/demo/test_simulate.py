@@ -105,7 +105,7 @@ def test_the_present_is_calm_and_the_episode_stands_out(wiring, past, tmp_path):
     weather = choose_weather(past, SEED, NOW, 30)
     write_plan(tmp_path, build_plan(wiring), wiring.streams.select(list(COLUMNS)))
     hour = NOW // HOUR * HOUR
-    episode = Episode(hour - HOUR, choose_episode(tmp_path, SEED))
+    episode = Episode(hour - HOUR, choose_episode(tmp_path, SEED, weather, hour - HOUR))
     stations = past.filter(pc.equal(pc.cast(past["transport"], pa.string()), "tcp"))
     table = episode.apply(pa.concat_tables(list(iter_readings(stations, hour - HOUR, hour + 2 * HOUR, weather))))
     limits = {"a34004-Avg": 75.0, "a34002-Avg": 150.0, "a05024-Avg": 200.0}

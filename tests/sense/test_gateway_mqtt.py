@@ -16,6 +16,7 @@ import time
 import paho.mqtt.client as paho
 import pyarrow as pa
 import pytest
+from django.conf import settings
 from paho.mqtt.enums import CallbackAPIVersion
 
 from zhongshu.kernel.home import Gateway, House, Mqtt
@@ -186,7 +187,7 @@ CONSUMER = textwrap.dedent(
 def start_consumer(folder, port, version, kill_at=""):
     url = f"mqtt://127.0.0.1:{port}?version={version}"
     (folder / "connected").unlink(missing_ok=True)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "ZHONGSHU_KILL_AT": kill_at}
+    environment = {**os.environ, "ZHONGSHU_HOME": str(settings.HOUSE.home), "PYTHONPATH": os.pathsep.join(sys.path), "ZHONGSHU_KILL_AT": kill_at}
     process = subprocess.Popen([sys.executable, "-c", CONSUMER, str(folder), url], env=environment)
     wait_for(lambda: process.poll() is not None or ((folder / "connected").exists() and (folder / "connected").read_text() == "True"))
     return process
@@ -230,7 +231,7 @@ BROKER = textwrap.dedent(
 def test_the_small_broker_lets_each_device_publish_its_own_topic_and_nothing_else(tmp_path):
     port = free_port()
     house = build_house(tmp_path, embedded=True, port=port)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**os.environ, "ZHONGSHU_HOME": str(settings.HOUSE.home), "PYTHONPATH": os.pathsep.join(sys.path)}
     broker = subprocess.Popen([sys.executable, "-c", BROKER, str(tmp_path), str(port)], env=environment, stderr=subprocess.DEVNULL)
     try:
         wait_for(lambda: is_open(port))

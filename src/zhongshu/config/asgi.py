@@ -24,7 +24,8 @@ STATIC = Path(__file__).parent.parent / "portal" / "static"
 def build_application() -> App:
     """Assemble the front: prefix → raw ASGI application, Django for the rest."""
     house = load_house()
-    pages: Any = WSGIMiddleware(django_application, workers=house.web.threads)
+    django: Any = django_application
+    pages: Any = WSGIMiddleware(django, workers=house.web.threads)
     static: Any = ServeStaticASGI(pages, root=str(STATIC), prefix="static/", max_age=3600, allow_all_origins=False)
     mounts = build_mounts(house)
 

@@ -50,8 +50,7 @@ def load_pack(file: Path) -> Pack:
     if text["id"] != file.parent.name:
         raise PackError(f"{file}: id = {text['id']!r} but the folder is {file.parent.name!r}; they must be equal")
     lists = {key: tuple(text.get(key, ())) for key in ("needs", "standards", "fulfils")}
-    rest = {key: text[key] for key in text if key not in lists}
-    return Pack(**rest, **lists)
+    return Pack(**{**text, **lists})
 
 
 def find_packs() -> list[Pack]:

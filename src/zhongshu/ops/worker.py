@@ -8,17 +8,20 @@ from datetime import UTC, datetime
 from django.db import close_old_connections
 
 from zhongshu.kernel.event import deliver_due
+from zhongshu.kernel.home import House
 from zhongshu.kernel.job import Tick, enqueue_due, run_next
+from zhongshu.kernel.pulse import write_pulse
 from zhongshu.kernel.registry import registry
 
 __all__ = ["run_worker"]
 
 IDLE_S = 0.1
 ERROR_PAUSE_S = 2.0
+PULSE_S = 2.0
 log = logging.getLogger(__name__)
 
 
-def run_worker(stop: threading.Event) -> None:
+def run_worker(house: House, stop: threading.Event) -> None:
     """Run until `stop` is set: ticks and deliveries in this thread, long jobs in a second one.
 
     Every piece of work commits for itself; the process may be killed at any line and continues from its offsets.
@@ -26,13 +29,24 @@ def run_worker(stop: threading.Event) -> None:
     jobs = threading.Thread(target=_run_jobs, args=(stop,), name="jobs", daemon=True)
     jobs.start()
     ticks = [_Due(t) for t in registry.list("tick").values()]
+    figures = {"deliveries": 0, "rounds": 0}
+    said = 0.0
     while not stop.is_set():
-        busy = _guard("deliveries", lambda: deliver_due(50) > 0)
+        busy = _guard("deliveries", lambda: _count(figures, "deliveries", deliver_due(50)))
         for due in ticks:
             busy |= due.call()
+        figures["rounds"] += 1
+        if time.monotonic() - said > PULSE_S:
+            said = time.monotonic()
+            write_pulse(house.path("run"), "worker", {**figures, "failing": len(_failed_until)})
         if not busy:
             stop.wait(IDLE_S)
     jobs.join(timeout=30)
+
+
+def _count(figures: dict[str, int], name: str, done: int) -> bool:
+    figures[name] += done
+    return done > 0
 
 
 def _run_jobs(stop: threading.Event) -> None:
@@ -67,7 +81,9 @@ def _guard(name: str, work: object) -> bool:
     if time.monotonic() < _failed_until.get(name, 0.0):
         return False
     try:
-        return bool(work())  # type: ignore[operator]
+        done = bool(work())  # type: ignore[operator]
+        _failed_until.pop(name, None)
+        return done
     except Exception:
         log.exception("%s failed; trying again in %s s", name, ERROR_PAUSE_S)
         close_old_connections()

@@ -3,16 +3,25 @@
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import get_language, gettext as _
 
 from zhongshu.kernel.derive import list_kinds
 from zhongshu.security.access import list_verbs, scope_for
+from zhongshu.security.identity.models import User
 
-__all__ = ["page_context"]
+__all__ = ["get_user", "page_context"]
 
 GROUPS = ("work", "brain", "sense", "kernel", "security")
+
+
+def get_user(request: HttpRequest) -> User:
+    """Return the logged-in person; raises `PermissionDenied` where nobody is."""
+    if not isinstance(request.user, User):
+        raise PermissionDenied
+    return request.user
 
 
 def page_context(request: HttpRequest, active: str, title: str) -> dict[str, Any]:

@@ -43,11 +43,11 @@ def command(as_json: bool, table: Path | None) -> None:
         raise Failure(f"there is no mission row {unknown[0]!r}")
     rows = [Row(row, names.get(row, ""), tuple(claims.get(row, ())), tuple(tests.get(row, ()))) for row in wanted]
     if as_json:
-        click.echo(json.dumps({"total": len(names), "rows": [asdict(row) for row in rows]}, ensure_ascii=False, indent=1))
+        click.echo(json.dumps({"total": len(names), "rows": [asdict(found) for found in rows]}, ensure_ascii=False, indent=1))
         return
-    for row in rows:
-        click.echo(f"{row.id:28} {'proved ' if row.tests else 'partly '} {row.name}  {' '.join(row.fulfilled_by)}  {' '.join(row.tests)}")
-    proved = sum(bool(row.tests) for row in rows)
+    for found in rows:
+        click.echo(f"{found.id:28} {'proved ' if found.tests else 'partly '} {found.name}  {' '.join(found.fulfilled_by)}  {' '.join(found.tests)}")
+    proved = sum(bool(found.tests) for found in rows)
     click.echo(f"{proved} rows proved by a test, {len(rows) - proved} worked on in part, of {len(names) or 'an unknown number of'} rows")
 
 

@@ -29,7 +29,7 @@ PROCESSES: dict[str, Callable[[House, threading.Event], None]] = {
     "web": run_web,
     "gateway": run_gateway,
     "pipeline": _run_pipeline,
-    "worker": lambda house, stop: run_worker(stop),
+    "worker": run_worker,
 }
 
 

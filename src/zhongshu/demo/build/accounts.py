@@ -4,6 +4,8 @@ import secrets
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from django.contrib.auth.hashers import make_password
+
 from zhongshu.demo.city import City, Organisation as Body
 from zhongshu.kernel.record import change
 from zhongshu.security.access import Grant, Role
@@ -12,7 +14,7 @@ from zhongshu.security.identity.models import Post, User
 from .bulk import BUILDER, WHY, create_records
 from .places import CENTRE
 
-__all__ = ["ACCOUNTS", "Account", "load_people"]
+__all__ = ["ACCOUNTS", "Account", "create_passwords", "load_people"]
 
 SIGNS = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 LENGTH = 14
@@ -46,17 +48,21 @@ ACCOUNTS = (
 )
 
 
-def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping[str, int]) -> dict[str, str]:
-    """Create a user for every post and the grants; returns log-in → password of the printed accounts, known nowhere else. All other users cannot log in until somebody
-    gives them a password."""
+def create_passwords() -> dict[str, tuple[str, str]]:
+    """Return log-in → password and its hash for the printed accounts. Hashing is slow on purpose, and leaves the interpreter free for other threads."""
+    chosen = {account.login: "".join(secrets.choice(SIGNS) for _ in range(LENGTH)) for account in ACCOUNTS}
+    return {login: (password, make_password(password)) for login, password in chosen.items()}
+
+
+def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping[str, int], passwords: Mapping[str, tuple[str, str]]) -> None:
+    """Create a user for every post and the grants. Users without one of the `passwords` cannot log in until somebody gives them one."""
     posts = dict(Post.objects.values_list("code", "id"))
     roles = dict(Role.objects.values_list("code", "id"))
-    passwords = {account.login: "".join(secrets.choice(SIGNS) for _ in range(LENGTH)) for account in ACCOUNTS}
     users = []
     for person in city.people:
         user = User(username=person.login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code])
         if person.login in passwords:
-            user.set_password(passwords[person.login])
+            user.password = passwords[person.login][1]
         else:
             user.set_unusable_password()
         users.append(user)
@@ -65,7 +71,6 @@ def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping
         ids = {user.username: user.pk for user in users}
         create_records(Grant, _build_post_grants(city, posts, roles, divisions, organisations))
         create_records(Grant, _build_account_grants(ids, roles))
-    return passwords
 
 
 def _build_post_grants(

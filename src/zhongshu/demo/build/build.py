@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -16,7 +17,7 @@ from zhongshu.sense.device.feed import sync_feeds
 from zhongshu.sense.device.publish import publish_all
 from zhongshu.sense.observe.rollup import roll_up
 
-from .accounts import load_people
+from .accounts import create_passwords, load_people
 from .bulk import BUILDER
 from .devices import load_connections, load_products, load_responsibilities, load_stations, load_things
 from .history import Span, plan_history, write_history
@@ -70,34 +71,39 @@ def build_demo(house: House, state: DemoState, tell: Tell) -> Built:
     """Fill an empty, migrated installation. Broken off half-way it is begun anew at the next start."""
     progress = Progress(tell)
     now_us = time.time_ns() // 1000
+    hashing = ThreadPoolExecutor(1)
+    passwords = hashing.submit(create_passwords)
+    hashing.shutdown(wait=False)
     with progress.step("city"):
         city = build_city(state.seed, state.things)
         wiring = build_wiring(city)
         weather = choose_weather(wiring.streams.slice(0, wiring.hourly), state.seed, now_us, state.days)
         spans = plan_history(wiring.streams.slice(0, wiring.hourly), now_us, state.days)
         state = replace(state, weather=weather, until_us={name: span.end_us for name, span in spans.items()})
-    secrets, passwords = _load_records(city, wiring, progress)
+    secrets = _load_records(city, wiring, passwords, progress)
     with progress.step("dimension files and plan"):
         publish_all(house)
         make_plan(house, state, wiring.streams, secrets)
     figures = _load_past(house, state, spans, progress)
     state = replace(state, is_whole=True)
     write_state(house.home, state)
-    return Built(state, passwords, {"things": len(city.things), "streams": len(wiring.streams), "divisions": len(city.divisions), **figures}, progress.seconds)
+    figures_of_city = {"things": len(city.things), "streams": len(wiring.streams), "divisions": len(city.divisions)}
+    plain = {login: password for login, (password, _) in passwords.result().items()}
+    return Built(state, plain, {**figures_of_city, **figures}, progress.seconds)
 
 
-def _load_records(city: City, wiring: Wiring, progress: Progress) -> tuple[dict[str, str], dict[str, str]]:
+def _load_records(city: City, wiring: Wiring, passwords: Future[dict[str, tuple[str, str]]], progress: Progress) -> dict[str, str]:
     with progress.step("places and people"):
         divisions = load_divisions(city)
         organisations = load_organisations(city, divisions)
-        passwords = load_people(city, divisions, organisations)
+        load_people(city, divisions, organisations, passwords.result())
     with progress.step("devices"):
         sync_feeds(BUILDER)
         things = load_things(city, wiring, load_products(), divisions, organisations)
         secrets = load_connections(wiring, things, organisations)
         load_stations(city, things, divisions, organisations)
         load_responsibilities(divisions, organisations)
-    return secrets, passwords
+    return secrets
 
 
 def _load_past(house: House, state: DemoState, spans: dict[str, Span], progress: Progress) -> dict[str, int]:
@@ -105,7 +111,7 @@ def _load_past(house: House, state: DemoState, spans: dict[str, Span], progress:
     past = PastFacts(house.home)
     try:
         with progress.step("history") as show:
-            readings = write_history(lake, spans, state.weather, show, past.see)
+            readings = write_history(lake, spans, state.weather, show, past.check)
         with progress.step("hourly roll-ups"):
             roll_up(lake)
     finally:

@@ -19,7 +19,8 @@ MOST_READINGS = 20_000_000
 least. Air stations always have all days."""
 
 DAY_US, HOUR_US = 86_400_000_000, 3_600_000_000
-PIECE = 3_000_000
+PIECE = 1_500_000
+"""Readings in one commit, about: some 200 MB of memory while they are made."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,9 @@ def plan_history(streams: pa.Table, now_us: int, days: int) -> dict[str, Span]:
     return {"tcp": stations, "mqtt": others}
 
 
-def write_history(lake: Lake, spans: dict[str, Span], seed: int, tell: Callable[[float], None], see: Callable[[pa.Table], None] | None = None) -> int:
-    """Write all spans, the oldest first, and return how many readings that were. `tell` hears the share done; `see` gets every written table.
+def write_history(lake: Lake, spans: dict[str, Span], seed: int, tell: Callable[[float], None], check: Callable[[pa.Table], pa.Table] | None = None) -> int:
+    """Write all spans, the oldest first, and return how many readings that were. `tell` hears the share done; `check` sees every table before it is
+    written and returns it with its quality judged.
 
     Making readings and writing them goes on side by side. Each piece is one commit that also says how far the history has come (`demo:history` = its last moment).
     """
@@ -59,22 +61,20 @@ def write_history(lake: Lake, spans: dict[str, Span], seed: int, tell: Callable[
     written = 0
     with ThreadPoolExecutor(1) as writer:
         waiting = None
-        for at, until, table in _iter_pieces(spans, seed, start, end):
+        for until, made in _iter_pieces(spans, seed, start, end):
+            table = check(made) if check is not None else made
             if waiting is not None:
                 waiting.result()
             waiting = writer.submit(lake.append, "observation", table, {APP: until})
             written += table.num_rows
-            if see is not None:
-                see(table)
             tell((until - start) / max(end - start, 1))
-            del at
         if waiting is not None:
             waiting.result()
     lake.sync()
     return written
 
 
-def _iter_pieces(spans: dict[str, Span], seed: int, start: int, end: int) -> Iterator[tuple[int, int, pa.Table]]:
+def _iter_pieces(spans: dict[str, Span], seed: int, start: int, end: int) -> Iterator[tuple[int, pa.Table]]:
     at = start
     while at < end:
         rate = sum(s.per_day for s in spans.values() if s.start_us < at + HOUR_US and s.end_us > at) or 1.0
@@ -83,5 +83,5 @@ def _iter_pieces(spans: dict[str, Span], seed: int, start: int, end: int) -> Ite
         until = min([at + step, end, *edges])
         parts = [table for s in spans.values() if s.start_us <= at < s.end_us for table in iter_readings(s.streams, at, until, seed)]
         if parts:
-            yield at, until, pa.concat_tables(parts)
+            yield until, pa.concat_tables(parts)
         at = until

@@ -16,7 +16,7 @@ from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.time import freeze, now, now_us, to_datetime
 from zhongshu.packs.environment.air import POLLUTION_CASE
 from zhongshu.security.identity import User, get_actor
-from zhongshu.sense.observe import StreamDimension
+from zhongshu.sense.observe import Quality, StreamDimension
 from zhongshu.sense.observe.facts import take_facts
 from zhongshu.sense.pipeline.facts import Facts
 from zhongshu.sense.pipeline.threshold import ALARMS, State, ThresholdCheck
@@ -60,18 +60,21 @@ class PastFacts:
 
     def __init__(self, home: Path) -> None:
         self._streams = StreamDimension.load(home)
-        self._check = ThresholdCheck(self._streams, [])
+        self._limits = ThresholdCheck(self._streams, [])
         self._found: list[pa.Table] = []
         self._states: dict[tuple[int, str], State] = {}
 
-    def see(self, readings: pa.Table) -> None:
-        """Take readings, each stream's in the order of time."""
-        good = readings.filter(pc.equal(readings["quality"], 0))
-        stream, t, value = (good[name].to_numpy() for name in ("stream", "t", "value"))
-        inside = (value >= self._streams.low[stream]) & (value <= self._streams.high[stream])
-        facts, states = self._check.check(stream[inside], t[inside], value[inside], np.zeros(int(inside.sum()), bool))
+    def check(self, readings: pa.Table) -> pa.Table:
+        """Take readings, each stream's in the order of time, and return them with values outside their plausible range flagged, as the pipeline does."""
+        stream, t, quality = (readings[name].to_numpy() for name in ("stream", "t", "quality"))
+        value = readings["value"].to_numpy()
+        outside = (quality == Quality.GOOD) & ((value < self._streams.low[stream]) | (value > self._streams.high[stream]))
+        good = (quality == Quality.GOOD) & ~outside
+        facts, states = self._limits.check(stream[good], t[good], value[good], np.zeros(int(good.sum()), bool))
         self._found.append(facts)
         self._states.update(((s.stream, s.threshold), s) for s in states)
+        flagged = np.where(outside, np.uint8(Quality.OUT_OF_RANGE), quality)
+        return readings.set_column(readings.column_names.index("quality"), "quality", pa.array(flagged))
 
     def list_states(self) -> list[State]:
         """Return the limits that are exceeded at the end."""

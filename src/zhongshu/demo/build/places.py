@@ -1,6 +1,7 @@
 """Divisions and organisations of the synthetic city as records, with numbered trees, dated codes and edges."""
 
 from collections.abc import Mapping
+from typing import Any
 
 from zhongshu.demo.city import City, Organisation as Body
 from zhongshu.kernel.place.models import Division, DivisionCode, DivisionEdge
@@ -36,7 +37,7 @@ def load_divisions(city: City) -> dict[str, int]:
     return ids
 
 
-def _build_division(row: dict[str, object], ids: Mapping[str, int], place: tuple[int, int]) -> Division:
+def _build_division(row: dict[str, Any], ids: Mapping[str, int], place: tuple[int, int]) -> Division:
     return Division(
         code=row["code"],
         name=row["name_zh"],

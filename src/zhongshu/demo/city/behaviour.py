@@ -346,7 +346,8 @@ def _hold(
 ) -> Floats:
     """A stuck sensor repeats what it last said before the window, wherever the batch begins."""
     first = np.floor(window[0][:, 0] / period).astype(np.int64)
-    held = np.array([_compute_values(part.slice(i, 1), model, first[i : i + 1], period, seed)[0, 0] for i in range(len(first))])
+    slots, place = np.unique(first, return_inverse=True)
+    held = _compute_values(part, model, slots, period, seed)[np.arange(len(first)), place]
     return np.where((seconds >= window[0]) & (seconds < window[1]), held[:, None], value)
 
 

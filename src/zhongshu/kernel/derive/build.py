@@ -87,6 +87,7 @@ def build_kind(model: type[Record]) -> KindSpec:
         scope_organisation=rights.get("organisation", "organisation" if "organisation" in names else ""),
         level=rights.get("level", "internal"),
         menu=show.get("menu", True),
+        related=show.get("related", True),
         writable=show.get("writable", True),
         relations=_build_relations(model),
     )
@@ -101,7 +102,7 @@ def _options(model: type[Record], name: str) -> dict[str, Any]:
     return merged
 
 
-def _build_field(field: models.Field, levels: dict[str, str]) -> FieldSpec:
+def _build_field(field: Any, levels: dict[str, str]) -> FieldSpec:
     kind = next(word for base, word in TYPES if isinstance(field, base))
     return FieldSpec(
         name=field.name,

@@ -62,6 +62,7 @@ class KindSpec:
     scope_organisation: str
     level: str
     menu: bool
+    related: bool
     writable: bool
     relations: tuple[RelationSpec, ...] = field(default=())
 

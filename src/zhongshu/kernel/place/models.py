@@ -66,6 +66,9 @@ class DivisionCode(Record):
         verbose_name = _("division code")
         verbose_name_plural = _("division codes")
 
+    class Show:
+        menu = False
+
 
 class DivisionEdge(Record):
     """Who belonged to whom, and when; the closure over these edges is computed in memory (`kernel.place.division`)."""
@@ -79,6 +82,9 @@ class DivisionEdge(Record):
         verbose_name = _("division membership")
         verbose_name_plural = _("division memberships")
 
+    class Show:
+        menu = False
+
 
 class DivisionShift(Record):
     """A share of one division that became part of another on a day; past figures are re-counted by it."""
@@ -91,6 +97,9 @@ class DivisionShift(Record):
     class Meta:
         verbose_name = _("division change")
         verbose_name_plural = _("division changes")
+
+    class Show:
+        menu = False
 
 
 class Located(models.Model):

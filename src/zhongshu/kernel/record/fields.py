@@ -59,7 +59,7 @@ class IdentityField(models.CharField):
     def deconstruct(self) -> Any:
         """Always say whether it is unique: the default here is not Django's, and history tables must not be."""
         name, path, args, kwargs = super().deconstruct()
-        return name, path, args, {**kwargs, "unique": self._unique}
+        return name, path, args, {**kwargs, "unique": self.unique}
 
 
 class QuantityField(models.FloatField):

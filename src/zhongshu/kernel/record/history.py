@@ -43,7 +43,7 @@ def build_history(model: type["Record"]) -> type[RecordHistory]:
     return type(name, (RecordHistory,), {"__module__": model.__module__, "__qualname__": name, "Meta": Meta, **columns})
 
 
-def _copy(source: models.Field) -> models.Field:
+def _copy(source: Any) -> Any:
     if isinstance(source, models.ForeignKey):
         return models.ForeignKey(
             source.remote_field.model, on_delete=models.DO_NOTHING, db_constraint=False, null=True, related_name="+", db_index=False, db_column=source.column

@@ -28,12 +28,12 @@ class Conflict(RuntimeError):
 class RecordQuerySet(models.QuerySet[Any]):
     """Bulk writes with history; all of them refuse to run outside `change`."""
 
-    def bulk_create(self, objs: Iterable[Any], batch_size: int | None = None, **options: Any) -> list[Any]:
+    def bulk_create(self, objs: Iterable[Any], batch_size: int | None = None, *args: Any, **options: Any) -> list[Any]:
         """Insert many records with their history rows; one audit entry holds the count and a digest.
 
         Duplicates are an error: `ignore_conflicts` and `update_conflicts` would leave history wrong and are refused.
         """
-        if options.get("ignore_conflicts") or options.get("update_conflicts"):
+        if any(args) or options.get("ignore_conflicts") or options.get("update_conflicts"):
             raise ValueError("bulk_create of records cannot ignore or update conflicts; look up first")
         opened, rows = current_change(), list(objs)
         for row in rows:
@@ -73,13 +73,13 @@ class RecordQuerySet(models.QuerySet[Any]):
             opened.record(WriteEntry(self.model._meta.label, "bulk_remove", count=len(ids), digest=_digest(ids)))
         return removed, {self.model._meta.label: removed}
 
-    def bulk_update(self, objs: Iterable[Any], fields: Sequence[str], batch_size: int | None = None) -> int:
+    def bulk_update(self, objs: Iterable[Any], fields: Iterable[str], batch_size: int | None = None) -> int:
         """Change many records to different values in few statements, with their history."""
         opened, rows = current_change(), list(objs)
         for row in rows:
             row.version += 1
             row.changed_at = opened.at
-        plain: models.QuerySet[Any] = models.QuerySet(self.model, using=self._db)
+        plain: models.QuerySet[Any] = models.QuerySet(self.model, using=self.db)
         count = plain.bulk_update(rows, [*fields, "version", "changed_at"], batch_size=batch_size or 500)
         names = column_names(self.model)
         for part in _chunks([row.pk for row in rows]):

@@ -65,6 +65,8 @@ def restore_backup(house: House, source: Path, progress: Progress, by: str = "co
         _align(house, progress)
     except (LakeError, LogError) as error:
         raise BackupError(f"records and files are restored, but they do not fit together: {error}") from error
+    for pulse in house.path("run").glob("*.json"):  # nobody runs here yet
+        pulse.unlink()
     create_entry(Actor("system", by), "restore", f"the state of {manifest['taken_at']}")
     return manifest
 

@@ -92,7 +92,7 @@ def _load_table(model: type[models.Model], alias: str, source: BinaryIO) -> int:
     names: list[str] = msgspec.msgpack.decode(next(blocks))
     fields = [by_name[name] for name in names]
     quote = connection.ops.quote_name
-    sql = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(quote(f.column) for f in fields)}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608 names from our models
+    sql = f"INSERT INTO {quote(model._meta.db_table)} ({', '.join(quote(str(f.column)) for f in fields)}) VALUES ({', '.join(['%s'] * len(fields))})"  # noqa: S608 names from our models
     count = 0
     with connection.cursor() as cursor:
         for block in blocks:

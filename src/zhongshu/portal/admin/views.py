@@ -17,7 +17,7 @@ from zhongshu.kernel.event import Delivery, discard_delivery, retry_delivery
 from zhongshu.kernel.job import Job
 from zhongshu.kernel.pulse import read_pulses
 from zhongshu.portal.records.query import get_rows
-from zhongshu.portal.render import Cell, format_value, tone_of
+from zhongshu.portal.render import Cell, tone_of
 from zhongshu.security.access import check_verb, list_verbs
 from zhongshu.security.audit import AuditEntry, create_entry
 from zhongshu.sense.observe.facade import list_connections, list_refused, list_refused_counts, replay_quarantine
@@ -30,6 +30,7 @@ STALE_S = 15
 SHOWN = 200
 PREVIEW = 160
 FIGURES = 8
+QUIET = ("pid", "at", "age_s", "_us", "generation", "port")
 
 
 @require_GET
@@ -40,7 +41,7 @@ def processes(request: HttpRequest) -> HttpResponse:
     rows = []
     for name, figures in read_pulses(settings.HOUSE.path("run")).items():
         silent = figures["age_s"] > STALE_S
-        said = [f"{key} {format_value(value)}" for key, value in figures.items() if isinstance(value, int | float | str) and key not in ("pid", "at", "age_s")]
+        said = [f"{key} {value:,}" for key, value in figures.items() if isinstance(value, int) and not key.endswith(QUIET)]
         rows.append(
             [
                 Cell(name, label=labels[0]),
@@ -61,7 +62,7 @@ def connections(request: HttpRequest) -> HttpResponse:
     kind = get_kind("sense.Connection")
     scope = check_verb(request.user, kind, "view")
     may_system = "view" in list_verbs(request.user, SYSTEM)
-    labels = [_("Source"), _("Protocol"), _("State"), _("Frames"), _("Readings"), _("Refused"), _("Forgiven"), _("Last seen"), _("Address")]
+    labels = [_("Source"), _("Protocol"), _("State"), _("Frames"), _("Readings"), _("Refused"), _("Forgiven"), _("Last seen")]
     rows = []
     for view in list_connections(get_rows(kind, scope), strangers=may_system)[:SHOWN]:
         counted = view.counters
@@ -69,7 +70,7 @@ def connections(request: HttpRequest) -> HttpResponse:
         state = (_("unknown source"), "alert") if not view.uid else (_("connected"), "ok") if view.is_connected else (_("not connected"), "silent")
         rows.append(
             [
-                Cell(view.source, label=labels[0], url=url),
+                Cell(view.source, label=labels[0], url=url, note=counted.address),
                 Cell(view.protocol, label=labels[1]),
                 Cell(state[0], label=labels[2], badge=state[1]),
                 Cell(f"{counted.frames:,}", label=labels[3], align="end"),
@@ -77,7 +78,6 @@ def connections(request: HttpRequest) -> HttpResponse:
                 Cell(f"{sum(counted.refused.values()):,}", label=labels[5], align="end", note=", ".join(sorted(counted.refused))),
                 Cell(f"{sum(counted.forgiven.values()):,}", label=labels[6], align="end", note=", ".join(sorted(counted.forgiven))),
                 Cell("", at=view.last_seen_at, label=labels[7]) if view.last_seen_at else Cell("–", label=labels[7]),
-                Cell(counted.address or "–", label=labels[8]),
             ]
         )
     return render_table(request, "admin-connections", _("Connections"), table(labels, rows, ends=(3, 4, 5, 6)), nothing=_("No source is registered"))
@@ -92,7 +92,7 @@ def refused(request: HttpRequest) -> HttpResponse:
     rows = []
     for one in list_refused(SHOWN):
         text = one.body[:PREVIEW].decode("utf-8", "replace") if one.content_type.startswith("text") or one.content_type.endswith("json") else one.body[: PREVIEW // 2].hex()
-        again = Cell(_("Take again"), label="", post=reverse("admin-replay", args=[one.partition, one.id])) if may_act else Cell("", label="")
+        again = Cell(_("Take again"), label="", post=reverse("admin-replay", args=[one.partition, one.id])) if may_act else Cell(" ")
         rows.append(
             [
                 Cell("", at=one.received_at, label=labels[0]),
@@ -142,7 +142,7 @@ def jobs(request: HttpRequest) -> HttpResponse:
                 Cell("", at=job.started_at, label=labels[3]) if job.started_at else Cell("–", label=labels[3]),
                 Cell(f"{took.total_seconds():.1f}" if took is not None and took >= timedelta(0) else "–", unit="s", label=labels[4], align="end"),
                 Cell(job.message or "–", label=labels[5], title=job.error[-600:]),
-                Cell(_("Run again"), post=reverse("admin-job-retry", args=[job.pk]), label="") if retry else Cell("", label=""),
+                Cell(_("Run again"), post=reverse("admin-job-retry", args=[job.pk]), label="") if retry else Cell(" "),
             ]
         )
     return render_table(request, "admin-jobs", _("Jobs"), table(labels, rows, ends=(2, 4)), nothing=_("No job has run yet"))
@@ -175,7 +175,7 @@ def deliveries(request: HttpRequest) -> HttpResponse:
                 Cell(str(found.attempts), label=labels[3], align="end"),
                 Cell("", at=found.event.occurred_at, label=labels[4]),
                 Cell(found.error.strip().splitlines()[-1][:PREVIEW] if found.error.strip() else "–", label=labels[5], title=found.error[-600:]),
-                Cell(_("Send again"), post=reverse("admin-delivery", args=[found.pk, "retry"]), label="") if dead else Cell("", label=""),
+                Cell(_("Send again"), post=reverse("admin-delivery", args=[found.pk, "retry"]), label="") if dead else Cell(" "),
             ]
         )
     return render_table(request, "admin-deliveries", _("Deliveries"), table(labels, rows, ends=(3,)), nothing=_("Everything was delivered"))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from zhongshu.kernel.time import now
 from zhongshu.portal.records.pages import Panel
 from zhongshu.portal.render import Cell, tone_of
-from zhongshu.portal.shell import page_context
+from zhongshu.portal.shell import get_user, page_context
 from zhongshu.security.identity.models import Organisation, User
 from zhongshu.sense.observe.models import Alarm
 from zhongshu.work.case import ActRefused, ActView, CaseConflict, CaseView, LimitView, do_act, find_case, list_acts
@@ -25,13 +25,14 @@ from .todo import format_left
 __all__ = ["act", "case", "case_geojson"]
 
 AROUND = timedelta(hours=12)
+NOBODY = UUID(int=0)
 
 
 @login_required
 def case(request: HttpRequest, uid: UUID) -> HttpResponse:
     """Show a case."""
     view = _find(request, uid)
-    acts = list_acts(str(uid), request.user)
+    acts = list_acts(str(uid), get_user(request))
     context = {
         **page_context(request, "work-case", view.title),
         "subtitle": f"{view.case_no} · {view.kind_label}",
@@ -52,7 +53,7 @@ def case(request: HttpRequest, uid: UUID) -> HttpResponse:
 def act(request: HttpRequest, uid: UUID, name: str) -> HttpResponse:
     """Ask for what an act needs, then do it."""
     view = _find(request, uid)
-    found = next((a for a in list_acts(str(uid), request.user) if a.name == name), None)
+    found = next((a for a in list_acts(str(uid), get_user(request)) if a.name == name), None)
     if found is None:
         messages.error(request, _("This is not possible with the case any more, or not for you."))
         return redirect("case", uid)
@@ -63,7 +64,7 @@ def act(request: HttpRequest, uid: UUID, name: str) -> HttpResponse:
             done = do_act(
                 str(uid),
                 name,
-                request.user,
+                get_user(request),
                 given["note"],
                 version=given["version"],
                 assignee=given.get("assignee") or None,
@@ -111,10 +112,10 @@ class ActForm(forms.Form):
         self.fields["note"].required = wanted.needs_note
         self.fields["note"].help_text = _("Stands in the trail beside your name.")
         if wanted.needs == "assignee":
-            people = User.objects.filter(is_active=True, organisation__uid=view.organisation_uid).order_by("name")
+            people = User.objects.filter(is_active=True, organisation__uid=view.organisation_uid or NOBODY).order_by("name")
             self.fields["assignee"] = forms.ChoiceField(label=_("Assign to"), choices=[(str(u.uid), f"{u.name} {u.post or ''}".strip()) for u in people])
         elif wanted.needs == "organisation":
-            found = Organisation.objects.exclude(uid=view.organisation_uid or None).order_by("left")
+            found = Organisation.objects.exclude(uid=view.organisation_uid or NOBODY).order_by("left")
             self.fields["organisation"] = forms.ChoiceField(label=_("Organisation"), choices=[(str(o.uid), o.name) for o in found])
         elif wanted.needs == "limit":
             choices = [("4 h", _("4 hours")), ("1 working d", _("1 working day")), ("2 working d", _("2 working days")), ("5 working d", _("5 working days"))]
@@ -122,7 +123,7 @@ class ActForm(forms.Form):
 
 
 def _find(request: HttpRequest, uid: UUID) -> CaseView:
-    view = find_case(str(uid), request.user)
+    view = find_case(str(uid), get_user(request))
     if view is None:
         raise Http404(_("There is no such case, or your rights do not reach it."))
     return view

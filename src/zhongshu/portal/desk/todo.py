@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _, ngettext
 
 from zhongshu.portal.render import Cell, tone_of
-from zhongshu.portal.shell import page_context
+from zhongshu.portal.shell import get_user, page_context
 from zhongshu.work.case import TodoRow, list_todo
 
 __all__ = ["desk", "format_left"]
@@ -38,7 +38,7 @@ class Row:
 @login_required
 def desk(request: HttpRequest) -> HttpResponse:
     """Show what waits for the caller, most urgent first."""
-    rows = list_todo(request.user)
+    rows = list_todo(get_user(request))
     overdue = sum(row.overdue for row in rows)
     labels = [_("Case"), _("Level"), _("What"), _("Where"), _("State"), _("Time left"), _("Opened")]
     parts = [ngettext("%(n)s waits for you", "%(n)s wait for you", len(rows)) % {"n": len(rows)}]

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _, gettext_lazy
 
 from zhongshu.kernel.derive import KindSpec, build_surface, get_kind
@@ -113,12 +115,20 @@ def build_related(kind: KindSpec, record: Record, scopes: Mapping[str, Scope]) -
         if not scope:
             continue
         other = get_kind(relation.kind)
+        if not other.related:
+            continue
         rows = list(get_rows(other, scope).filter(**{relation.field: record}).order_by("-pk")[: RELATED + 1])
         if rows:
             more = f"{reverse('records', args=[other.slug])}?{urlencode({relation.field: record.uid})}" if relation.field in other.filters else ""
-            items = [{"url": record_url(other, row), "text": str(row)} for row in rows[:RELATED]]
+            items = [{"url": record_url(other, row), "text": str(row), "note": _when(other, row)} for row in rows[:RELATED]]
             groups.append({"title": relation.label, "url": more if len(rows) > RELATED else "", "items": items, "count_text": ""})
     return groups
+
+
+def _when(kind: KindSpec, record: Record) -> str:
+    name = kind.order[0].lstrip("-")
+    value = getattr(record, name, None)
+    return f"{timezone.localtime(value):%Y-%m-%d %H:%M}" if isinstance(value, datetime) else ""
 
 
 def build_trail(record: Record) -> list[dict[str, Any]]:
@@ -190,7 +200,7 @@ def _build_filter(spec: FilterSpec, asked: Mapping[str, str]) -> dict[str, Any] 
 
 
 def _reference_choices(spec: FilterSpec, chosen: str) -> list[tuple[str, Any]]:
-    rows = get_model(get_kind(spec.target))._default_manager.order_by("pk")
+    rows: Any = get_model(get_kind(spec.target))._default_manager.order_by("pk")
     if spec.target == "kernel.Division":
         rows = rows.filter(level__in=["city", "county"]).order_by("left")
     found = [(str(row.uid), str(row)) for row in rows[: CHOICES_MOST + 1]]

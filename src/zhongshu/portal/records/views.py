@@ -28,14 +28,14 @@ __all__ = ["change_record", "create_record", "list_records", "record_geojson", "
 def list_records(request: HttpRequest, slug: str) -> HttpResponse:
     """List the records of a kind that the caller may see."""
     kind, scope = _enter(request, slug, "view")
-    asked = {name: value for name, value in request.GET.items() if value}
+    asked = {name: str(value) for name, value in request.GET.items() if value}
     try:
         page = find_page(kind, scope, asked)
     except QueryError as error:
         messages.error(request, str(error))
         return redirect("records", slug)
     context = build_list_page(kind, scope, page, asked)
-    actions = []
+    actions: list[dict[str, Any]] = []
     if _may(request, kind, "create"):
         label = _("New %(kind)s") % {"kind": kind.label}
         actions.append({"label": label, "url": reverse("record-create", args=[slug]), "primary": True, "icon": "plus"})
@@ -48,7 +48,7 @@ def show_record(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
     kind, scope = _enter(request, slug, "view")
     record = _find(kind, scope, uid)
     scopes = {relation.kind: scope_for(request.user, get_kind(relation.kind), "view") for relation in kind.relations}
-    actions = []
+    actions: list[dict[str, Any]] = []
     if _may(request, kind, "change", record):
         actions.append({"label": _("Change"), "url": reverse("record-change", args=[slug, uid]), "icon": "edit", "key": "edit"})
     if _may(request, kind, "remove", record):

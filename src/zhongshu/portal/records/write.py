@@ -61,7 +61,7 @@ def remove_record(record: Record, by: Actor, why: str) -> None:
 
 def _form_field(field: Any, **options: Any) -> Any:
     made = field.formfield(**options)
-    if made is not None and getattr(field, "unit", ""):
+    if made is not None and hasattr(field, "unit") and field.unit:
         made.help_text = f"{field.unit} {made.help_text}".strip()
     if isinstance(made, forms.DateField):
         made.widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")

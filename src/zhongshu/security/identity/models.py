@@ -96,7 +96,7 @@ class User(AbstractBaseUser, Record):
     is_active = models.BooleanField(_("may log in"), default=True)
 
     limit: Limit | None = None  # no column: set on the instance that a token authenticated
-    objects = UserQuerySet.as_manager()
+    objects = UserQuerySet.as_manager()  # type: ignore[misc]  # narrower than the records' own
     USERNAME_FIELD = "username"
     REQUIRED_FIELDS = ["name"]
 

@@ -107,7 +107,8 @@ def _sync_measure(feed: Feed, product: Product, measure: Measure) -> int:
         "decimals": measure.decimals,
         "headline": measure.headline,
     }
-    prop, written = _ensure(Property, {"product": product, "code": measure.code}, values)
+    prop, made = _ensure(Property, {"product": product, "code": measure.code}, values)
+    written = int(made)
     known = set(prop.thresholds.filter(stream=None).values_list("title", flat=True))
     for limit in measure.limits:
         if limit.title not in known:
@@ -123,7 +124,7 @@ def _sync_measure(feed: Feed, product: Product, measure: Measure) -> int:
                 source=limit.source,
             ).save()
             written += 1
-    return int(written)
+    return written
 
 
 def _ensure(model: Any, identity: dict[str, Any], values: dict[str, Any]) -> tuple[Any, bool]:

@@ -176,6 +176,7 @@ class Stream(Record):
         search = ["external_id"]
         icon = "wave-sine"
         menu = False
+        related = False
         writable = False
 
     class Rights:

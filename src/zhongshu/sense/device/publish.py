@@ -47,7 +47,10 @@ def _read_mark(*models: Any) -> Mark:
 
 
 def build_stream_table() -> pa.Table:
-    """Return all active streams as rows of `STREAM_SCHEMA`, thresholds resolved: a stream's own threshold takes the place of its property's with the same op and level."""
+    """Return all active streams as rows of `STREAM_SCHEMA`, thresholds resolved.
+
+    A stream's own threshold takes the place of its property's with the same op and level.
+    """
     columns: dict[str, list[Any]] = {name: [] for name in ("ordinal", "external_id", "thing_uid", "unit", "division_left", "organisation")}
     keys: list[tuple[int, int]] = []
     own = set(Threshold.objects.filter(stream__isnull=False, active=True).values_list("stream_id", flat=True))
@@ -102,7 +105,10 @@ def build_thing_table() -> pa.Table:
     schema = pa.schema(
         [
             *((name, pa.string()) for name in ("uid", "external_id", "name", "product", "state")),
-            *(("lon", pa.float64()), ("lat", pa.float64()), ("division_left", pa.int32()), ("organisation", pa.int64())),
+            ("lon", pa.float64()),
+            ("lat", pa.float64()),
+            ("division_left", pa.int32()),
+            ("organisation", pa.int64()),
         ]
     )
     fields = ("uid", "external_id", "name", "product__code", "state", "lon", "lat", "division__left", "organisation__left")
@@ -113,8 +119,13 @@ def build_thing_table() -> pa.Table:
 def build_division_table() -> pa.Table:
     """Return all divisions: `uid`, `code`, `name`, `level`, `left`, `right`, `parent` (uid), `area_km2`, `population`."""
     schema = pa.schema(
-        [("uid", pa.string()), ("code", pa.string()), ("name", pa.string()), ("level", pa.string()), ("left", pa.int32()), ("right", pa.int32())]
-        + [("parent", pa.string()), ("area_km2", pa.float64()), ("population", pa.int64())]
+        [
+            *((name, pa.string()) for name in ("uid", "code", "name", "level")),
+            *((name, pa.int32()) for name in ("left", "right")),
+            ("parent", pa.string()),
+            ("area_km2", pa.float64()),
+            ("population", pa.int64()),
+        ]
     )
     fields = ("uid", "code", "name", "level", "left", "right", "parent__uid", "area_km2", "population")
     rows = [(str(r[0]), *r[1:6], str(r[6]) if r[6] else None, *r[7:]) for r in Division.objects.order_by("id").values_list(*fields).iterator(20_000)]

@@ -15,6 +15,7 @@ __all__ = ["FILE", "SourceDirectory", "SourceSpec", "write_sources"]
 
 FILE = "connections.json"
 LOOK_EVERY_S = 1.0
+LOOK_FOR_NEW_S = 0.02
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,11 @@ class SourceDirectory:
         return True
 
     def find(self, source: str) -> SourceSpec | None:
-        """Return the connection of that name, or None."""
+        """Return the connection of that name, or None. A name that is not known is looked for at once: it may just have been registered."""
         self.refresh()
+        if source not in self._known and self._clock() - self._looked >= LOOK_FOR_NEW_S:
+            self._looked = float("-inf")
+            self.refresh()
         return self._known.get(source)
 
     @staticmethod

@@ -13,7 +13,10 @@ from django.db.backends.sqlite3 import base
 __all__ = ["DatabaseWrapper"]
 
 
-class DatabaseWrapper(base.DatabaseWrapper):
+_Base: Any = base.DatabaseWrapper  # its transaction hooks are private to Django and unknown to its stubs
+
+
+class DatabaseWrapper(_Base):
     """SQLite in WAL mode; transactions are IMMEDIATE and queue on `<database>.lock`."""
 
     _lock: int | None = None
