@@ -40,6 +40,7 @@ STATUS_S = 5.0
 EVERYTHING_S = 30.0  # a wake-up may be lost
 MOST_CLIENTS = 2000
 SAMPLE = 2000
+BUDGET_S = 0.1  # for what is not urgent, in one turn: readings and alarms must not wait behind it
 log = logging.getLogger(__name__)
 Group = ScreenGroup | DeskGroup
 
@@ -53,18 +54,19 @@ class Refused(Exception):
 
 
 class Hub:
-    """Groups of clients that may see the same. Everything that reads runs in one thread, one after the other; queues belong to the event loop."""
+    """Groups of clients that may see the same. Groups are read in one thread, one after the other; queues belong to the event loop."""
 
     def __init__(self, house: House) -> None:
         self._house = house
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="live")
+        self._doors = ThreadPoolExecutor(2, thread_name_prefix="live-door")  # whoever comes in does not make the others wait
         self._nonce, self._numbers = secrets.token_hex(4), itertools.count(1)
         self._groups: dict[Any, Group] = {}
         self._task: asyncio.Task[None] | None = None
         self._touched: set[str] = set()
         self._woken = asyncio.Event()
         self._ending = False
-        self._generation = -1
+        self._generation = 0
         self._rights_at = self._status_at = self._everything_at = 0.0
         self._rights_version = ""
         self._pace = Pace()
@@ -73,7 +75,9 @@ class Hub:
         """Open a stream for whoever sent `request`; raises `Refused`. The client begins with the whole state unless `last_id` says that it has it."""
         if self._ending or sum(len(group.clients) for group in self._groups.values()) >= MOST_CLIENTS:
             raise Refused(503, "too many streams are open; try again later")
-        key, group, caller = await call(self._pool, self._find_group, request, kind, division)
+        if not self._groups:  # nobody looked for a while: what came meanwhile is no news, and its age no delay
+            self._generation = await call(self._pool, lambda: get_reader().generation)
+        key, group, caller = await call(self._doors, self._find_group, request, kind, division)
         client = Client(caller, last_id)
         group = self._groups.setdefault(key, group)
         group.clients.add(client)
@@ -161,6 +165,11 @@ class Hub:
             touched, self._everything_at = touched | ({"*"} if self._everything_at else set()), moment
         changed = self._find_changed()
         found = [(group, group.look(touched, changed)) for group in groups]
+        late = sorted((group for group in groups if group.compute_lateness() > 0), key=lambda group: -group.compute_lateness())
+        for group in late:
+            found.append((group, group.look_again()))
+            if time.monotonic() - moment > BUDGET_S:
+                break
         if moment - self._status_at >= STATUS_S:
             self._status_at = moment
             self._pace.count()
@@ -172,8 +181,7 @@ class Hub:
         generation = reader.generation
         if generation == self._generation:
             return np.empty(0, np.int64)
-        first = self._generation < 0
-        changed = np.empty(0, np.int64) if first else reader.changed_since(self._generation)
+        changed = reader.changed_since(self._generation)
         self._generation = generation
         if len(changed):
             self._pace.note(len(changed), int(reader.read(changed[-SAMPLE:]).arrived_at.max()))

@@ -28,7 +28,7 @@ REST_SOONEST_S = 1.0
 
 
 class ScreenGroup:
-    """One screen. All methods but `clients` run in the hub's one thread. Every event that must not be missed carries an id; equal ids mean equal states."""
+    """One screen, made in any thread, afterwards used by the hub's one thread only. Every event that must not be missed carries an id; equal ids mean equal states."""
 
     def __init__(self, name: str, viewer: Viewer, division: Division) -> None:
         self.name, self.viewer, self.division = name, viewer, division
@@ -61,19 +61,21 @@ class ScreenGroup:
         return self._state.things_text
 
     def look(self, touched: set[str], changed: NDArray[np.int64]) -> list[bytes]:
-        """Return what is new: `touched` are kinds of records that were written, `changed` ordinals of streams that have new values."""
-        made: list[bytes] = []
+        """Return what is urgent: `touched` are kinds of records that were written, `changed` ordinals of streams that have new values."""
         every = "*" in touched
+        self._rest_wanted |= every or bool(touched & REST_KINDS)
         with override(self.viewer.language):
-            if every or touched & STREAM_KINDS:
-                made += self._look_stream()
-            self._rest_wanted |= every or bool(touched & REST_KINDS)
-            age = time.monotonic() - self._rest_at
-            if age >= REST_S or (self._rest_wanted and age >= REST_SOONEST_S):
-                made += self._look_rest()
-            elif len(changed):
-                made += self._look_readings(changed)
-        return made
+            made = self._look_stream() if every or touched & STREAM_KINDS else []
+            return made + (self._look_readings(changed) if len(changed) else [])
+
+    def compute_lateness(self) -> float:
+        """Return for how many seconds the rest (headline, vital signs, areas, which things are shown) should have been looked at; not above 0: not yet."""
+        return time.monotonic() - self._rest_at - (REST_SOONEST_S if self._rest_wanted else REST_S)
+
+    def look_again(self) -> list[bytes]:
+        """Return what is new of everything."""
+        with override(self.viewer.language):
+            return self._look_rest()
 
     def _say(self, name: str, data: Any) -> bytes:
         self._number += 1

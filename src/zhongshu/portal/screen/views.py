@@ -116,7 +116,8 @@ def _measure(viewer: Viewer, place: Place, children: list[Outline], measure: str
 def _format_divisions(children: list[Outline], values: dict[str, int | None], language: str) -> str:
     features = []
     for child in children:
-        properties = {"uid": child.uid, "name": child.name_in(language), "level": child.level, "value": values.get(child.uid), "leaf": False, "lon": child.lon, "lat": child.lat}
+        what = {"uid": child.uid, "name": child.name_in(language), "level": child.level, "lon": child.lon, "lat": child.lat}
+        properties = {**what, "value": values.get(child.uid), "leaf": False}
         text = json.dumps(properties, ensure_ascii=False)
         features.append(f'{{"type":"Feature","geometry":{child.geometry},"properties":{text}}}')
     return f'{{"type":"FeatureCollection","features":[{",".join(features)}]}}'
