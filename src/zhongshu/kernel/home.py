@@ -73,10 +73,14 @@ class Mqtt:
 
 @dataclass(frozen=True)
 class Nats:
-    """Forwarding of log partitions between machines; empty means every process sees the log folder itself."""
+    """Forwarding of log partitions between machines; an empty `url` means every process sees the log folder itself.
+
+    `role` is `forward` on a machine that only takes in (its gateway's partition needs a name of its own), `receive` on the one where the pipeline runs.
+    """
 
     url: str = ""
     stream: str = "zhongshu"
+    role: str = "receive"
 
 
 @dataclass(frozen=True)
@@ -137,6 +141,8 @@ def load_house(home: Path | str | None = None) -> House:
             raise SettingsError(f"{file}: there is no section [{name}]; known are {', '.join(sorted(sections))}")
     built = {name: _build_section(name, kind, text.get(name, {}), file) for name, kind in sections.items()}
     house = House(home=folder, **built)
+    if house.nats.role not in ("forward", "receive"):
+        raise SettingsError(f"{file}: [nats] role = {house.nats.role!r} is neither 'forward' nor 'receive'")
     try:
         house.zone
     except (ZoneInfoNotFoundError, ValueError) as error:

@@ -1,5 +1,6 @@
 """`zhongshu run`: the processes of an installation."""
 
+import importlib
 import signal
 import threading
 from collections.abc import Callable
@@ -24,18 +25,38 @@ def _run_pipeline(house: House, stop: threading.Event) -> None:
     run(PipelineSettings(house.home, house.city.zone), stop)
 
 
+def _run_with_nats(module: str, function: str) -> Callable[[House, threading.Event], None]:
+    """Return a process whose client library is an extra of the installation and only loaded where it is used."""
+
+    def run_it(house: House, stop: threading.Event) -> None:
+        if not house.nats.url:
+            raise Failure("no NATS server is named; set [nats] url in zhongshu.toml")
+        try:
+            found = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            raise Failure(f"{error.name} is missing: install zhongshu[nats]") from error
+        getattr(found, function)(house, stop)
+
+    return run_it
+
+
 PROCESSES: dict[str, Callable[[House, threading.Event], None]] = {
     "broker": run_broker,
     "web": run_web,
     "gateway": run_gateway,
     "pipeline": _run_pipeline,
     "worker": run_worker,
+    "forward": _run_with_nats("zhongshu.sense.gateway.forward", "run_forward"),
+    "receive": _run_with_nats("zhongshu.sense.pipeline.receive", "run_receive"),
 }
+WHOLE = ("web", "gateway", "pipeline", "worker")
 
 
 def list_processes(house: House) -> list[str]:
-    """Return the processes this installation consists of; the small broker only where the settings ask for it."""
-    return [name for name in PROCESSES if name != "broker" or house.mqtt.embedded]
+    """Return the processes this machine runs by its settings: all, or gateway and forwarding only; the small broker only where it is asked for."""
+    if house.nats.url and house.nats.role == "forward":
+        return ["gateway", "forward"]
+    return [*(["broker"] if house.mqtt.embedded else []), *WHOLE, *(["receive"] if house.nats.url else [])]
 
 
 @click.command()

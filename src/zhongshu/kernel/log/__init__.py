@@ -3,6 +3,7 @@
 from zhongshu.kernel.log.carry import add_missing_entries, copy_log, raise_sequence
 from zhongshu.kernel.log.commit import GroupCommitter, LogFull
 from zhongshu.kernel.log.log import Entry, LogEntry, LogError, LogFigures, LogReader, LogWriter, Receipt, Submission
+from zhongshu.kernel.log.mirror import LogMirror, OriginDiffers, forget_origin, get_origin
 from zhongshu.kernel.log.refused import Refused, RefusedStore
 
 __all__ = [
@@ -12,13 +13,17 @@ __all__ = [
     "LogError",
     "LogFigures",
     "LogFull",
+    "LogMirror",
     "LogReader",
     "LogWriter",
+    "OriginDiffers",
     "Receipt",
     "Refused",
     "RefusedStore",
     "Submission",
     "add_missing_entries",
     "copy_log",
+    "forget_origin",
+    "get_origin",
     "raise_sequence",
 ]

@@ -16,7 +16,7 @@ from zhongshu.brain.rule.models import RuleProgress
 from zhongshu.kernel.event import Offset
 from zhongshu.kernel.home import FILE, House
 from zhongshu.kernel.lake import TABLES, Lake, LakeError
-from zhongshu.kernel.log import LogError, LogReader, raise_sequence
+from zhongshu.kernel.log import LogError, LogReader, forget_origin, raise_sequence
 from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.pulse import read_pulses
 from zhongshu.kernel.record import Actor
@@ -133,6 +133,8 @@ def _align(house: House, progress: Progress) -> None:
         _lower_rules(pipeline.lake)
     for partition, seq in read.items():
         raise_sequence(house.path("log", f"{partition}.sqlite3"), seq)
+    if house.nats.url and house.nats.role == "forward":
+        forget_origin(house.path("log", f"{house.gateway.partition}.sqlite3"))
     facts = house.path("log", "facts.sqlite3")
     raise_sequence(facts, Offset.objects.filter(consumer=CONSUMER).values_list("position", flat=True).first() or 0)
     raise_sequence(facts, notes, "batch")
