@@ -26,13 +26,6 @@ def get_user(request: HttpRequest) -> User:
     return request.user
 
 
-def get_user(request: HttpRequest) -> User:
-    """Return the logged-in person; raises `PermissionDenied` where nobody is."""
-    if not isinstance(request.user, User):
-        raise PermissionDenied
-    return request.user
-
-
 def page_context(request: HttpRequest, active: str, title: str) -> dict[str, Any]:
     """Build the part of the context that every desk page shares."""
     house = settings.HOUSE
