@@ -111,6 +111,14 @@ class City:
         station.save()
         return station
 
+    def crowd(self, count: int) -> None:
+        """Many more sensors, all in the first town."""
+        rng, division = np.random.default_rng(3), self.divisions[f"{COUNTIES[0][0]}001001001"]
+        places = WEST + rng.random(count) * SIDE / 4, SOUTH + rng.random(count) * SIDE / 4
+        what = {"product": self.product, "division": division, "organisation": self.bureau, "band": "ok"}
+        with change(SYSTEM, "many sensors"):
+            Thing.objects.bulk_create(Thing(external_id=f"more-{n}", name=f"{n}", lon=lon, lat=lat, **what) for n, (lon, lat) in enumerate(zip(*places, strict=True)))
+
     def _make_thing(self, n: int) -> Thing:
         lon, lat, division = self._place(n, SIDE / 50)
         thing = Thing(external_id=f"tilt-{n}", name=f"倾斜{n + 1}", product=self.product, division=division, organisation=self.bureau, lon=lon, lat=lat, band="ok")
@@ -220,6 +228,10 @@ class City:
             at = Thing.objects.get(pk=self.things[thing].pk)
             at.band = band
             at.save()
+
+    def count_in(self, code: str) -> int:
+        at = self.divisions[code]
+        return Thing.objects.filter(division__left__gte=at.left, division__left__lte=at.right).count()
 
     def rest(self) -> None:
         """Wait as long as what was read may count as new: half a second, for points and for rights."""

@@ -3,6 +3,8 @@
 import mapbox_vector_tile
 import pytest
 
+from .conftest import CityServer
+
 WHOLE = "8/209/105"  # the tile of zoom 8 in which the small city lies
 
 
@@ -61,3 +63,17 @@ def test_nobody_gets_a_tile_without_a_session_or_the_right(city):
     city.do("revoke", name=person.name)
     city.do("rest")
     assert person.get(f"/tiles/sense-thing/{WHOLE}.mvt").status == 403
+
+
+def test_many_things_become_clusters_that_count_every_one_of_them(tmp_path):
+    own = CityServer(tmp_path)
+    person = own.person()
+    own.do("crowd", count=700)
+    tile = mapbox_vector_tile.decode(person.get(f"/tiles/sense-thing/{WHOLE}.mvt").body)["sense-thing"]["features"]
+    assert sum(f["properties"]["count"] for f in tile) == 746 and len(tile) < 64
+    spots = person.get(f"/screen/map/{own.division('990101001')}/things.geojson").json["features"]
+    clusters = [f["properties"] for f in spots if "count" in f["properties"]]
+    whole = own.do("count_in", code="990101001")
+    assert sum(c["count"] for c in clusters) == whole and 1 < len(clusters) <= 256
+    assert [f for f in spots if f["properties"]["uid"] == own.facts["stations"][0]], "stations stay single"
+    own.close()

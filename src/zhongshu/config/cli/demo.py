@@ -100,6 +100,6 @@ def _run(house: House, state: DemoState, began_us: int) -> None:
 
 def _tell_first(house: House, began_us: int, stop: threading.Event) -> None:
     started_us = time.time_ns() // 1000
-    at = _import("zhongshu.demo.build.live").wait_for_live(house.home, 1, started_us, stop)
+    at = _import("zhongshu.demo.build.live").wait_for_live(house.home, started_us, stop)
     if at is not None:
         click.echo(f"First live value {(at - began_us) / 1e6:.1f} s after the command began.")

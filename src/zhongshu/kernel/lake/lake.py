@@ -170,6 +170,7 @@ class Lake:
         connection.execute(f"SET memory_limit='{memory}'")
         connection.execute("SET preserve_insertion_order=false")
         connection.execute("SET TimeZone='UTC'")
+        connection.execute("SET enable_progress_bar=false")
         self.add_views(connection, tables, days)
         return connection
 

@@ -85,6 +85,7 @@ def _list_cells(lake: Lake, paths: dict[str, list[Path]]) -> pa.Table:
     if not scans:
         return pa.table({"stream": pa.array([], pa.int64()), "hour": pa.array([], pa.int64())})
     with duckdb.connect(":memory:") as connection:
+        connection.execute("SET enable_progress_bar=false")
         return connection.sql(f"SELECT DISTINCT stream, hour FROM ({' UNION ALL '.join(scans)})").to_arrow_table()  # noqa: S608
 
 
