@@ -1,4 +1,4 @@
-"""Runs many command lines, each in a process of its own forked from this one, and prints what each said: imports are paid for once. Reads a JSON list of argument lists."""
+"""Runs many command lines, each in a process forked from this one (imports are paid for once), and prints what each said. Reads a JSON list of argument lists."""
 
 import json
 import os

@@ -28,7 +28,9 @@ BAD = {
 
 
 def run_all(installation, wanted):
-    done = subprocess.run([sys.executable, str(HERE / "house_commands.py")], env=installation.environment, input=json.dumps(wanted), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "house_commands.py")], env=installation.environment, input=json.dumps(wanted), capture_output=True, text=True, timeout=120
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 

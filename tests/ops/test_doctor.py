@@ -69,6 +69,11 @@ def test_damaged_lake_files_and_logs_are_named(filled):
         file.write(b"\xff" * 65536)
     bad, findings = examine(filled)
     assert bad == {"logs"} and "local.sqlite3" in findings["logs"]["text"]
+    for file in (filled.home / "log").glob("local.sqlite3*"):
+        file.unlink()
+    LogWriter(filled.home / "log" / "local.sqlite3").close()
+    bad, findings = examine(filled)
+    assert bad == {"lake"} and "the log of partition local begins anew" in findings["lake"]["text"]
 
 
 def test_missing_migrations_other_code_a_silent_process_and_servers_that_are_down_are_found(install):

@@ -1,4 +1,4 @@
-"""Mosquitto exactly as the guide configures it (only port and folders are the test's): what devices publish while the gateway is away is taken in later, and nobody else's topic."""
+"""Mosquitto as the guide configures it (only port and folders are the test's): what devices publish while the gateway is away is taken in later."""
 
 import json
 import os

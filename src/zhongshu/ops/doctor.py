@@ -109,9 +109,25 @@ def _lake(house: House) -> Finding:
     try:
         with closing(Lake(root, house.city.zone)) as lake:
             files = sum(len(lake.files(table)) for table in lake.tables if (root / table).exists())
+            anew = _find_log_anew(house, lake) if (root / "observation").exists() else ""
     except LakeError as error:
         return Finding("lake", False, str(error), "do what the message says before starting the pipeline (docs/guides/operate.md, 'The lake is damaged')")
+    if anew:
+        text = f"the log of partition {anew} begins anew below what the lake has read of it: its entries would be skipped"
+        return Finding("lake", False, text, "give [gateway] partition a new name, or restore the log from a backup")
     return Finding("lake", True, f"readable, {files} files")
+
+
+def _find_log_anew(house: House, lake: Lake) -> str:
+    for file in house.path("log").glob("*.sqlite3"):
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as log:
+                row = log.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
+        except sqlite3.DatabaseError:
+            continue  # told by the check of the logs
+        if (lake.version(f"log:{file.stem}") or 0) > (row[0] if row else 0):
+            return file.stem
+    return ""
 
 
 def _logs(house: House) -> Finding:
