@@ -54,7 +54,6 @@ class Gateway:
     host: str = "127.0.0.1"
     intake_port: int = 8010
     hj212_port: int = 8212
-    max_frame_bytes: int = 65536
     max_connections: int = 15000
 
 
@@ -85,10 +84,9 @@ class Nats:
 
 @dataclass(frozen=True)
 class Lake:
-    """How long things are kept, in days; 0 keeps for ever."""
+    """How long raw frames are kept, in days; 0 keeps them for ever. Observations are never removed."""
 
     frame_days: int = 90
-    quarantine_days: int = 90
 
 
 @dataclass(frozen=True)
