@@ -10,6 +10,7 @@ _MEMORY = Path("/dev/shm")  # where there is one, tests' databases live in memor
 _home = tempfile.mkdtemp(prefix="zhongshu-test-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["ZHONGSHU_HOME"] = _home
+os.environ["ZHONGSHU_CITY_LANGUAGE"] = "en"  # what tests read in refusals is the source text
 os.environ["DJANGO_SETTINGS_MODULE"] = "zhongshu.config.settings"
 
 import django  # noqa: E402

@@ -4,14 +4,12 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import get_language, gettext as _
 
 from zhongshu.kernel.derive import list_kinds
 from zhongshu.security.access import list_verbs, scope_for
-from zhongshu.security.identity.models import User
 from zhongshu.security.identity.models import User
 
 __all__ = ["get_user", "page_context"]
