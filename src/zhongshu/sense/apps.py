@@ -13,4 +13,4 @@ class SenseConfig(AppConfig):
     def ready(self) -> None:
         """Declare the facts of this floor."""
         from .device import publish  # noqa: F401
-        from .observe import band, events, facts  # noqa: F401
+        from .observe import band, events, facts, jobs  # noqa: F401
