@@ -36,7 +36,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Web:
-    """The one origin people and programs talk to."""
+    """The one origin people and programs talk to. `intake` takes readings at `/intake/v1/observations` here as well: for small use, and one web process a data folder."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -44,6 +44,7 @@ class Web:
     https: bool = False
     threads: int = 8
     session_hours: int = 12
+    intake: bool = True
 
 
 @dataclass(frozen=True)
