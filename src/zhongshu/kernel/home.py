@@ -143,7 +143,7 @@ def load_house(home: Path | str | None = None) -> House:
     if house.nats.role not in ("forward", "receive"):
         raise SettingsError(f"{file}: [nats] role = {house.nats.role!r} is neither 'forward' nor 'receive'")
     try:
-        house.zone
+        ZoneInfo(house.city.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise SettingsError(f"{file}: [city] zone = {house.city.zone!r} is not a zone name such as 'Asia/Shanghai'") from error
     return house

@@ -27,8 +27,6 @@ class RecordHistory(models.Model):
         abstract = True
 
 
-
-
 def build_history(model: type["Record"]) -> type[RecordHistory]:
     """Make the history model of a record kind: the same columns, no constraints, plus validity and who and why."""
     name = f"{model.__name__}History"
