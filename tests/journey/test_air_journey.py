@@ -146,7 +146,7 @@ def check_alarms(leader, played):
 
 def check_case(leader, played):
     """The excursion is one event and one case; the old one is an event without a case."""
-    events = [e for e in leader.get_json("/api/v1/brain-cityevent?limit=200")["items"] if e["thing"]["title"] == MAIN]
+    events = [e for e in leader.get_json("/api/v1/brain-city-event?limit=200")["items"] if e["thing"]["title"] == MAIN]
     assert [e["historical"] for e in sorted(events, key=lambda e: e["started_at"])].count(False) == 1
     assert any(e["historical"] for e in events)
     cases = [c for c in leader.get_json("/api/v1/work-case?limit=200")["items"] if c["title"].startswith(f"{MAIN}:")]
@@ -166,8 +166,8 @@ def work_case(house, played, excursion, case):
     text = find_text(opened)
     item, begin, _end, _above = excursion
     value, limit = float(played.hours[MAIN][item][begin]), oracle.LIMITS[item][0]
-    assert "What was measured" in text and f"{value:g}" in text and f"{float(limit):g}" in text and "PM2.5" in text
-    assert "南河区" in text and "Where" in text
+    assert f"Yellow PM2.5 超标 {value:g} µg/m³ {limit:g}" in text[text.index("What was measured") :], text
+    assert "Division 南河区" in text and "first limit" not in text, text
     series = officer.get_json(re.search(r'data-src="([^"]*series\.json[^"]*)"', opened)[1].replace("&amp;", "&"))
     assert value in [float(number) for number in re.findall(r"\d+(?:\.\d+)?", str(series))]
     place = officer.get_json(f"{page}place.geojson")["features"][0]["geometry"]["coordinates"]

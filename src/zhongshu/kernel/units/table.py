@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-__all__ = ["UNITS", "Unit", "UnknownUnit", "get_unit", "list_units", "parse_unit"]
+__all__ = ["UNITS", "Unit", "UnknownUnit", "get_symbol", "get_unit", "list_units", "parse_unit"]
 
 
 class UnknownUnit(ValueError):
@@ -118,6 +118,15 @@ def get_unit(code: str) -> Unit:
         return UNITS[code]
     except KeyError:
         raise UnknownUnit(f"Unit {code!r} is not known here{_guess(code)}.") from None
+
+
+def get_symbol(code: str) -> str:
+    """A unit as printed beside a number; what is no known code stays as it is.
+
+    >>> get_symbol("ug/m3"), get_symbol(""), get_symbol("boxes")
+    ('µg/m³', '', 'boxes')
+    """
+    return UNITS[code].symbol if code in UNITS else code
 
 
 def parse_unit(text: str) -> Unit:
