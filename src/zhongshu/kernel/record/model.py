@@ -200,5 +200,3 @@ class _Encoder(DjangoJSONEncoder):
     def default(self, o: Any) -> Any:
         """Encode binary columns by their hash."""
         return _plain(o) if isinstance(o, bytes | memoryview) else super().default(o)
-
-

@@ -10,9 +10,11 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from zhongshu.kernel.time import now
+from zhongshu.kernel.units import get_symbol
 from zhongshu.portal.records.pages import Panel
 from zhongshu.portal.render import Cell, tone_of
 from zhongshu.portal.shell import get_user, page_context
@@ -173,8 +175,8 @@ def _build_limit(limit: LimitView) -> Cell:
     if limit.due_at is None:
         return Cell(_("clock stopped, %(left)s left") % {"left": format_left(limit.left_s)}, label=label)
     note = _("overdue by %(time)s") % {"time": format_left(limit.left_s)} if limit.overdue else _("%(left)s left") % {"left": format_left(limit.left_s)}
-    if limit.first_due_at:
-        note += " · " + _("first limit %(at)s") % {"at": f"{limit.first_due_at:%m-%d %H:%M}"}
+    if limit.first_due_at and limit.first_due_at != limit.due_at:
+        note += " · " + _("first limit %(at)s") % {"at": f"{localtime(limit.first_due_at):%m-%d %H:%M}"}
     return Cell("", label=label, at=limit.due_at, note=note)
 
 
@@ -189,8 +191,8 @@ def _build_measured(view: CaseView) -> list[Panel]:
             "cells": [
                 Cell(_level(s.level), label=_("Level"), badge=tone_of(s.level)),
                 Cell(s.title, label=_("What")),
-                Cell(f"{s.value:g}" if s.value is not None else "–", unit=s.unit, label=_("Value"), align="end"),
-                Cell(f"{s.limit:g}" if s.limit is not None else "–", unit=s.unit, label=_("Limit"), align="end"),
+                Cell(f"{s.value:.4g}" if s.value is not None else "–", unit=get_symbol(s.unit), label=_("Value"), align="end"),
+                Cell(f"{s.limit:g}" if s.limit is not None else "–", unit=get_symbol(s.unit), label=_("Limit"), align="end"),
                 Cell("", label=_("Since"), at=s.started_at),
                 Cell("", label=_("Until"), at=s.cleared_at) if s.cleared_at else Cell(_("still"), label=_("Until"), badge="alert"),
             ],
