@@ -7,11 +7,14 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from http.client import HTTPConnection, RemoteDisconnected
+from http.cookies import SimpleCookie
 from pathlib import Path
 from urllib.error import URLError
+from urllib.parse import urlencode
 from urllib.request import urlopen
 
-__all__ = ["describe_load", "find_free_ports", "open_house", "print_figures", "quantile", "run_processes"]
+__all__ = ["Person", "describe_load", "find_free_ports", "open_house", "print_figures", "quantile", "run_processes", "wait_for_page"]
 
 
 def find_free_ports(count: int) -> list[int]:
@@ -67,6 +70,39 @@ def wait_for_page(url: str, log: Path, seconds: float = 60) -> None:
         except (URLError, OSError):
             time.sleep(0.1)
     sys.exit(f"{url} does not answer:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+
+
+class Person:
+    """Somebody logged in through the page, on one kept connection."""
+
+    def __init__(self, port: int, login: str, password: str) -> None:
+        self.port, self._cookies = port, SimpleCookie()
+        self._line = HTTPConnection("127.0.0.1", port, timeout=120)
+        self.get("/login/")
+        form = urlencode({"username": login, "password": password, "csrfmiddlewaretoken": self._cookies["csrftoken"].value})
+        status, _body = self._ask("POST", "/login/", form, {"Content-Type": "application/x-www-form-urlencoded"})
+        if status != 302:
+            sys.exit(f"{login} was not let in: {status}")
+
+    @property
+    def cookie(self) -> str:
+        """The header that says who asks."""
+        return "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Return status and body; a connection the server closed while nothing was asked is opened again."""
+        try:
+            return self._ask("GET", path, None, {})
+        except RemoteDisconnected:
+            self._line.close()
+            return self._ask("GET", path, None, {})
+
+    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        self._line.request(method, path, body, {"Cookie": self.cookie, **headers})
+        answer = self._line.getresponse()
+        for value in answer.headers.get_all("Set-Cookie") or ():
+            self._cookies.load(value)
+        return answer.status, answer.read()
 
 
 def quantile(values: Sequence[float], share: float) -> float:

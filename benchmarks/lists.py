@@ -17,13 +17,11 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from http.client import HTTPConnection
-from http.cookies import SimpleCookie
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from benchmarks._house import describe_load, find_free_ports, open_house, print_figures, run_processes, wait_for_page
+from benchmarks._house import Person, describe_load, find_free_ports, open_house, print_figures, run_processes, wait_for_page
 
 LIMIT_MS = 100.0
 LISTS = "/desk/records/sense-thing/"
@@ -136,30 +134,6 @@ def build_cursor(rng: random.Random) -> str:
 
 
 TOTAL = [0]
-
-
-class Person:
-    """One logged-in client on one kept connection."""
-
-    def __init__(self, port: int, login: str, password: str) -> None:
-        self._line, self._cookies = HTTPConnection("127.0.0.1", port, timeout=120), SimpleCookie()
-        self.get("/login/")
-        form = urlencode({"username": login, "password": password, "csrfmiddlewaretoken": self._cookies["csrftoken"].value})
-        status, _body = self._ask("POST", "/login/", form, {"Content-Type": "application/x-www-form-urlencoded"})
-        if status != 302:
-            sys.exit(f"{login} was not let in: {status}")
-
-    def get(self, path: str) -> tuple[int, bytes]:
-        """Return status and body."""
-        return self._ask("GET", path, None, {})
-
-    def _ask(self, method: str, path: str, body: str | None, headers: dict[str, str]) -> tuple[int, bytes]:
-        cookie = "; ".join(f"{name}={morsel.value}" for name, morsel in self._cookies.items())
-        self._line.request(method, path, body, {"Cookie": cookie, **headers})
-        answer = self._line.getresponse()
-        for value in answer.headers.get_all("Set-Cookie") or ():
-            self._cookies.load(value)
-        return answer.status, answer.read()
 
 
 def ask(port: int, passwords: dict[str, str], mix: dict[str, Any], clients: int, seconds: float) -> dict[str, list[float]]:
