@@ -15,7 +15,8 @@ __all__ = ["keep_lake"]
 def keep_lake(run: JobRun) -> dict[str, int]:
     """Bring the hourly roll-ups up to the lake, then compact, fold, drop and sweep what is due; one job, so that nobody rolls up twice at a time.
 
-    Returns the cells rolled up and the counts of `maintain_lake`; where another process is rewriting the lake only the roll-ups are made, the rest waits for the next run.
+    Returns the cells rolled up and the counts of `maintain_lake`; where another process is rewriting the lake only the roll-ups are made, the rest waits for the next
+    run.
     """
     house: House = settings.HOUSE
     plan = Maintenance(keep_days={"frame": house.lake.frame_days})
