@@ -65,6 +65,7 @@ class CityEvent(Located, Owned, Record):
         marker = "level"
         icon = "bolt"
         writable = False
+        hidden = ["key", "rule", "subject_kind", "subject_uid"]
 
     def __str__(self) -> str:
         return self.title
@@ -96,10 +97,15 @@ class EventSignal(Record):
         icon = "wave-square"
         menu = False
         writable = False
+        hidden = ["key", "subject_uid", "unit"]
+        units = {"value": "unit", "limit": "unit"}
 
     class Rights:
         division = "event__division"
         organisation = "event__organisation"
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class EventSlot(models.Model):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from zhongshu.kernel.time import now
 from zhongshu.portal.records.pages import Panel
-from zhongshu.portal.render import Cell, tone_of
+from zhongshu.portal.render import Cell, print_unit, tone_of
 from zhongshu.portal.shell import get_user, page_context
 from zhongshu.security.identity.models import Organisation, User
 from zhongshu.sense.observe.models import Alarm
@@ -189,8 +189,8 @@ def _build_measured(view: CaseView) -> list[Panel]:
             "cells": [
                 Cell(_level(s.level), label=_("Level"), badge=tone_of(s.level)),
                 Cell(s.title, label=_("What")),
-                Cell(f"{s.value:g}" if s.value is not None else "–", unit=s.unit, label=_("Value"), align="end"),
-                Cell(f"{s.limit:g}" if s.limit is not None else "–", unit=s.unit, label=_("Limit"), align="end"),
+                Cell(f"{s.value:g}" if s.value is not None else "–", unit=print_unit(s.unit), label=_("Value"), align="end"),
+                Cell(f"{s.limit:g}" if s.limit is not None else "–", unit=print_unit(s.unit), label=_("Limit"), align="end"),
                 Cell("", label=_("Since"), at=s.started_at),
                 Cell("", label=_("Until"), at=s.cleared_at) if s.cleared_at else Cell(_("still"), label=_("Until"), badge="alert"),
             ],

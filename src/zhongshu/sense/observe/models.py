@@ -58,6 +58,8 @@ class Alarm(Located, Owned, Record):
         marker = "level"
         icon = "bell"
         writable = False
+        hidden = ["key", "unit"]
+        units = {"value": "unit", "peak": "unit", "limit": "unit"}
 
     def __str__(self) -> str:
         return self.title
