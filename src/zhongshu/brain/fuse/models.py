@@ -57,7 +57,7 @@ class CityEvent(Located, Owned, Record):
         ]
 
     class Show:
-        columns = ["started_at", "level", "title", "kind", "state", "signals", "division"]
+        columns = ["title", "level", "kind", "state", "signals", "started_at", "division"]
         filters = ["state", "level", "historical", "division"]
         search = ["title"]
         order = ["-started_at"]
@@ -92,10 +92,11 @@ class EventSignal(Record):
         indexes = [models.Index(fields=["event", "started_at"], name="brain_signal_event")]
 
     class Show:
-        columns = ["started_at", "event", "source", "level", "title", "value", "cleared_at"]
+        columns = ["title", "level", "source", "event", "value", "started_at", "cleared_at"]
         order = ["-started_at"]
         icon = "wave-square"
         menu = False
+        related = False
         writable = False
         hidden = ["key", "subject_uid", "unit"]
         units = {"value": "unit", "limit": "unit"}

@@ -17,7 +17,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from zhongshu.portal.records.pages import Panel
+from zhongshu.portal.records.detail import Panel
 from zhongshu.portal.render import Cell
 from zhongshu.portal.shell import page_context
 from zhongshu.security.identity import (

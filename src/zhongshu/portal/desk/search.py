@@ -9,7 +9,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import KindSpec, list_kinds
-from zhongshu.portal.records.pages import record_url
+from zhongshu.portal.records.address import record_url
 from zhongshu.portal.records.query import QueryError, find_page
 from zhongshu.portal.shell import page_context
 from zhongshu.security.access import scope_for

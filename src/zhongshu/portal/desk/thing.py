@@ -11,7 +11,7 @@ from django.utils.translation import get_language, gettext as _
 
 from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.time import now
-from zhongshu.portal.records.pages import Panel, add_panels
+from zhongshu.portal.records.detail import Panel, add_panels
 from zhongshu.portal.records.query import get_rows
 from zhongshu.portal.render import Cell, print_unit
 from zhongshu.security.access import check_verb
@@ -32,13 +32,13 @@ def thing_panels(record: Thing) -> list[Panel]:
     """Latest values of all properties, and charts of the first of them."""
     view = get_thing_view(str(record.uid))
     labels = [_("What"), _("Value"), _("Quality"), _("Measured")]
-    rows = [{"url": "", "cells": _value_cells(value, labels)} for value in view.values]
+    streams = dict(Stream.objects.filter(thing=record).values_list("external_id", "uid"))
+    rows = [{"url": _stream_url(streams.get(value.stream)), "cells": _value_cells(value, labels)} for value in view.values]
     if not rows:
         return []
     panels = [Panel(_("Readings"), table={"columns": [{"label": labels[0]}, {"label": labels[1], "align": "end"}, {"label": labels[2]}, {"label": labels[3]}], "rows": rows})]
-    streams = dict(Stream.objects.filter(thing=record).values_list("external_id", "uid"))
     shown = [value for value in view.values if value.stream in streams][:CHARTS]
-    panels += [Panel(f"{_name(value)}, {_('24 hours')}", chart={"src": _series_url(streams[value.stream], DAY)}) for value in shown]
+    panels += [Panel(f"{_name(value)} · {_('24 hours')}", chart={"src": _series_url(streams[value.stream], DAY)}) for value in shown]
     return panels
 
 
@@ -84,6 +84,10 @@ def _window(request: HttpRequest) -> tuple[datetime, datetime]:
     if start.tzinfo is None or end.tzinfo is None or not start < end or end - start > LONGEST:
         raise Http404(_("from and until must have a zone, in this order, at most 400 days apart."))
     return start, end
+
+
+def _stream_url(uid: Any) -> str:
+    return reverse("record", args=["sense-stream", uid]) if uid is not None else ""
 
 
 def _series_url(uid: Any, span: timedelta) -> str:

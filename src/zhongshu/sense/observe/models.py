@@ -50,7 +50,7 @@ class Alarm(Located, Owned, Record):
         ]
 
     class Show:
-        columns = ["started_at", "level", "title", "thing", "value", "state", "division"]
+        columns = ["title", "level", "thing", "value", "state", "started_at", "division"]
         filters = ["state", "level", "historical", "division"]
         search = ["title"]
         order = ["-started_at"]
