@@ -134,6 +134,7 @@ class ActForm(forms.Form):
         elif wanted.needs == "limit":
             choices = [("4 h", _("4 hours")), ("1 working d", _("1 working day")), ("2 working d", _("2 working days")), ("5 working d", _("5 working days"))]
             self.fields["limit"] = forms.ChoiceField(label=_("Longer by"), choices=choices)
+        self.order_fields([name for name in self.fields if name != "note"])  # what is decided first, then why
 
 
 def _find(request: HttpRequest, uid: UUID) -> CaseView:

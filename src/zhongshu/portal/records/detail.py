@@ -21,7 +21,7 @@ from .pages import build_cells
 from .query import get_rows
 from .small_map import build_small_map, print_way
 
-__all__ = ["Panel", "add_panels", "build_badges", "build_panels", "build_place_panel", "build_related"]
+__all__ = ["Panel", "add_panels", "build_badges", "build_panels", "build_place_panel", "build_related", "print_when"]
 
 RELATED = 5
 BADGES = 2
@@ -75,7 +75,7 @@ def build_place_panel(record: Any, label: str, things: str, divisions: Scope) ->
     if division is not None:
         way, url = print_way(division), record_url(get_kind("kernel.Division"), division)
         cells.append(Cell(way, label=_("Division"), url="" if division is record else url, wide=True))
-    if getattr(record, "address", ""):
+    if getattr(record, "address", "") and record.address != str(division or ""):
         cells.append(Cell(record.address, label=_("address"), wide=True))
     if record.lon is None or record.lat is None:
         return Panel(gettext_lazy("Place"), cells) if cells else None
