@@ -14,7 +14,7 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
-__all__ = ["Person", "describe_load", "find_free_ports", "open_house", "print_figures", "quantile", "run_processes", "wait_for_page"]
+__all__ = ["Person", "describe_load", "find_free_ports", "open_house", "print_figures", "quantile", "run_processes", "wait_for_page", "wait_for_port"]
 
 
 def find_free_ports(count: int) -> list[int]:
@@ -70,6 +70,18 @@ def wait_for_page(url: str, log: Path, seconds: float = 60) -> None:
         except (URLError, OSError):
             time.sleep(0.1)
     sys.exit(f"{url} does not answer:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
+
+
+def wait_for_port(port: int, log: Path, seconds: float = 60) -> None:
+    """Return once somebody listens on a port of the loopback."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    sys.exit(f"nobody listens on port {port}:\n{log.read_text(encoding='utf-8', errors='replace')[-3000:]}")
 
 
 class Person:

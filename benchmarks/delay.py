@@ -3,7 +3,7 @@
     python -m benchmarks.delay [--seconds 25] [--stations 10] [--beside 5000]
 
 Stations send one HJ 212-2017 frame a second each (command 2011, one pollutant) over kept TCP connections; beside them `--beside` observations a second come in by HTTP, 1,000 a
-body. A browser's stream, `/live/screen` of the city, is read as a browser does. The time counts from just before the frame's bytes go into the socket until the event that shows its
+body. A browser's stream, `/live/screen` of their town (where every thing is shown with its value), is read as a browser does. The time counts from just before the frame's bytes go into the socket until the event that shows its
 value (or a later one of that station) has been read and parsed. Limit (HOUSE): p99 ≤ 1 s; there at 50,000 observations/s.
 """
 
@@ -20,7 +20,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
 
-from benchmarks._house import Person, describe_load, find_free_ports, open_house, print_figures, quantile, run_processes, wait_for_page
+from benchmarks._house import Person, describe_load, find_free_ports, open_house, print_figures, quantile, run_processes, wait_for_page, wait_for_port
 
 LIMIT_MS = 1000.0
 POLLUTANT = "a34004-Rtd"
@@ -29,6 +29,8 @@ LOGIN, LOGIN_PASSWORD = "operator", "a river stone by the bridge"
 BESIDE, PER_BODY = 1000, 1000
 CITY_ZONE = timezone(timedelta(hours=8))
 WARM_S = 5.0
+LEVELS = (("9901", "city"), ("990101", "county"), ("990101001", "town"))
+TOWN = LEVELS[-1][0]
 
 
 def build(stations: int) -> dict[str, str]:
@@ -47,8 +49,10 @@ def build(stations: int) -> dict[str, str]:
 
     migrate_records(0)
     with change(SYSTEM, "a city for a benchmark"):
-        city = Division(code="9901", name="江城市", level="city", left=1, right=2, lon=114.1, lat=30.1, shape=bytes(shapely.to_wkb(shapely.box(114, 30, 114.2, 30.2))))
-        city.save()
+        shape, city = bytes(shapely.to_wkb(shapely.box(114, 30, 114.2, 30.2))), None
+        for depth, (code, level) in enumerate(LEVELS):
+            city = Division(code=code, name=level, level=level, parent=city, left=1 + depth, right=2 * len(LEVELS) - depth, lon=114.1, lat=30.1, shape=shape)
+            city.save()
         centre = Organisation(code="centre", name="城市运行中心", kind="centre", division=city, left=1, right=2)
         centre.save()
         user = User(username=LOGIN, name=LOGIN, organisation=centre)
@@ -60,7 +64,7 @@ def build(stations: int) -> dict[str, str]:
         load.save()
         Property(product=sensor, code=POLLUTANT, name="PM2.5", unit="ug/m3", decimals=0, headline=True).save()
         Property.objects.bulk_create([Property(product=load, code=f"p{n}", name=f"p{n}") for n in range(BESIDE)])
-    place: dict[str, Any] = {"division": "9901", "organisation": "centre"}
+    place: dict[str, Any] = {"division": TOWN, "organisation": "centre"}
     rows = [
         ThingRow(f"hj212:{name_station(n)}", f"站{n}", "sensor", lon=114.01 + n * 0.18 / stations, lat=30.1, protocol="hj212", profile={"zone": 8}, secret=PASSWORD, **place)
         for n in range(stations)
@@ -78,11 +82,11 @@ def name_station(number: int) -> str:
 class Screen(threading.Thread):
     """Reads the live stream; `seen` holds (moment, uid of the thing, value)."""
 
-    def __init__(self, person: Person) -> None:
+    def __init__(self, person: Person, division: str) -> None:
         super().__init__(daemon=True)
         self.seen: list[tuple[float, str, float]] = []
         self._line = HTTPConnection("127.0.0.1", person.port, timeout=120)
-        self._line.request("GET", "/live/screen", headers={"Cookie": person.cookie})
+        self._line.request("GET", f"/live/screen?division={division}", headers={"Cookie": person.cookie})
         self._answer = self._line.getresponse()
         if self._answer.status != 200:
             sys.exit(f"the live stream is refused: {self._answer.status} {self._answer.read(300)!r}")
@@ -194,10 +198,14 @@ def measure(home: Path, options: argparse.Namespace) -> None:
     """One whole run in a folder."""
     web, tcp, intake = find_free_ports(3)
     open_house(home, web_port=str(web), gateway_hj212_port=str(tcp), gateway_intake_port=str(intake))
+    from zhongshu.kernel.place.models import Division
+
     uids, log = build(options.stations), home / "processes.log"
     with run_processes(["gateway", "pipeline", "web"], log):
         wait_for_page(f"http://127.0.0.1:{web}/login/", log)
-        screen = Screen(Person(web, LOGIN, LOGIN_PASSWORD))
+        wait_for_port(tcp, log)
+        wait_for_port(intake, log)
+        screen = Screen(Person(web, LOGIN, LOGIN_PASSWORD), str(Division.objects.get(code=TOWN).uid))
         screen.start()
         began, until = time.perf_counter(), time.monotonic() + WARM_S + options.seconds
         stations = [Station(n, tcp, until, n / options.stations) for n in range(options.stations)]

@@ -98,6 +98,15 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
         connection.settings_dict["TEST"]["NAME"] = f"{connection.settings_dict['NAME']}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
 
 
+@pytest.fixture(autouse=True)
+def _english():
+    """Messages are compared in English, whether or not catalogues were compiled here; requests choose their own language."""
+    from django.utils import translation
+
+    with translation.override("en"):
+        yield
+
+
 def pytest_report_header() -> str:
     return f"records on {'PostgreSQL' if os.environ.get('ZHONGSHU_RECORDS_URL') else 'SQLite'}"
 

@@ -27,7 +27,7 @@ class Journey(Installation):
         self.ask_house("build")
 
     def ask_house(self, *words):
-        done = subprocess.run([sys.executable, str(HOUSE), *words], env=self.environment, capture_output=True, text=True, timeout=120)
+        done = subprocess.run([sys.executable, str(HOUSE), *words], env=self.environment, capture_output=True, text=True, timeout=600)
         assert done.returncode == 0, done.stderr + done.stdout
         return json.loads(done.stdout) if done.stdout else None
 

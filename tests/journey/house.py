@@ -52,7 +52,7 @@ def build() -> None:
 
 def ask(kinds: list[str]) -> None:
     asked = [enqueue(kind).pk for kind in kinds]
-    until = time.monotonic() + 90
+    until = time.monotonic() + 500
     while Job.objects.filter(pk__in=asked).exclude(state=Job.State.DONE).exists():
         failed = Job.objects.filter(pk__in=asked).exclude(error="").first()
         if failed or time.monotonic() > until:

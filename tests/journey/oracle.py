@@ -35,8 +35,8 @@ def find_excursions(hours, first, last):
 
 
 def choose_end(main, other, hour):
-    """Choose the hour (index in the file) at which the played series may end when it is now `hour` o'clock, so that the main station has one excursion of six hours or more
-    in the last two days (and all its bad hours belong to it), one before, and calm between them; it must still be so should the clock strike meanwhile."""
+    """Choose the hour (index in the file) at which the played series may end when it is now `hour` o'clock, so that the main station has one excursion of six hours or
+    more in the last two days (and all its bad hours belong to it), one before, and calm between them; it must still be so should the clock strike meanwhile."""
     for day in range(DAYS + 1, len(main["pm25"]) // 24):
         ends = (day * 24 + hour, day * 24 + hour + 1 if hour < 23 else day * 24)
         if all(_is_telling(main, other, end) for end in ends):

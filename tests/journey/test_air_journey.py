@@ -1,8 +1,8 @@
 """Real air of Beijing goes the whole way: CSV → TCP frames → value on the screen → alarm → event → case → closed → indicator, through real processes and real pages."""
 
 import datetime as dt
-import os
 import re
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -36,7 +36,7 @@ class Played:
         whole = {name: oracle.read_station(path) for name, path in files.items()}
         chosen = oracle.choose_end(whole[MAIN], whole[OTHER], dt.datetime.now(ZONE).hour)
         days = -(-chosen // 24) if chosen % 24 else chosen // 24 + 1  # the last day of the cut file becomes today
-        for name, path in files.items():
+        for path in files.values():
             oracle.cut_file(path, folder / path.name, days)
         paths = [str(folder / path.name) for path in files.values()]
         said = house.run("replay", "air-quality", *paths, "--as-now", "--last-days", str(oracle.DAYS), "--speed", "0", "--organisation", "dept-environment").stdout
@@ -235,19 +235,26 @@ def end_house(house, pids):
     status, said = house.end_all()
     assert status == 0, said
     assert "Traceback" not in said and "ended with" not in said, said
-    assert not any(os.path.exists(f"/proc/{pid}") for pid in pids)
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 @pytest.mark.parametrize("stations", [("Aotizhongxin",), pytest.param(tuple(EXPECTED), marks=pytest.mark.long)], ids=["one", "six"])
 def test_with_original_times_the_lake_gives_the_known_means_and_the_index_of_its_day(house, real_data, stations):
     house.run_all()
     paths = [str(real_data / "air_quality" / f"PRSA_Data_{name}_20130301-20170228.csv.gz") for name in stations]
-    assert f"{35_064 * len(stations)} hours of {len(stations)} stations taken" in house.run("replay", "air-quality", *paths, "--speed", "0").stdout
-    sql = """SELECT t.name, count(*) AS rows, round(avg(o.value) FILTER (o.quality = 0), 4) AS mean, count(*) FILTER (o.value IS NULL) AS missing
-             FROM observation o JOIN stream s ON o.stream = s.ordinal JOIN thing t ON s.thing_uid = t.uid WHERE s.property = 'a34004-Avg' GROUP BY t.name ORDER BY t.name"""
-    whole = wait_for(lambda: (rows := house.select(sql)) and all(r["rows"] == 35_064 for r in rows) and len(rows) == len(stations) and rows, 120, "the lake's having all hours")
+    said = house.run("replay", "air-quality", *paths, "--speed", "0", timeout=600).stdout
+    assert f"{35_064 * len(stations)} hours of {len(stations)} stations taken" in said, said
+    sql = """SELECT t.name, count(*) AS hours, round(avg(o.value) FILTER (o.quality = 0), 4) AS mean, count(*) FILTER (o.value IS NULL) AS missing
+             FROM observation o JOIN stream s ON o.stream = s.ordinal JOIN thing t ON s.thing_uid = t.uid
+             WHERE s.property = 'a34004-Avg' GROUP BY t.name"""
+
+    def find_whole():
+        rows = house.select(sql)
+        return rows if [row["hours"] for row in rows] == [35_064] * len(stations) else None
+
+    whole = wait_for(find_whole, 300, "the arrival of all hours in the lake")
     assert {row["name"]: (row["mean"], row["missing"]) for row in whole} == {name: EXPECTED[name] for name in stations}
-    assert house.ask_house("jobs", "environment.air.index")["environment.air.index"]["days"] >= 0
+    house.ask_house("jobs", "environment.air.index")
     editions = house.ask_house("editions")
     assert set(editions) == {"HJ 633-2012"} and editions["HJ 633-2012"] >= 1200 * len(stations)
     status, said = house.end_all()

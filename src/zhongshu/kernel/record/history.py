@@ -69,8 +69,8 @@ def copy_to_history(model: type["Record"], ids: Sequence[int], stamp: Mapping[st
     `stamp` holds the columns of `RecordHistory` that say since when, by whom and why.
     """
     history, quote = model.history_model, connection.ops.quote_name
-    fields = [history._meta.get_field(name) for name in stamp]
-    kept = [quote(f.column) for f in model._meta.local_concrete_fields if f.name != "id"]
+    fields: list[Any] = [history._meta.get_field(name) for name in stamp]
+    kept = [quote(str(f.column)) for f in model._meta.local_concrete_fields if f.name != "id"]
     columns = ", ".join([quote("record_id"), *(quote(f.column) for f in fields), *kept])
     copied = ", ".join([quote("id"), *(["%s"] * len(fields)), *kept])
     insert = f"INSERT INTO {quote(history._meta.db_table)} ({columns}) SELECT {copied} FROM {quote(model._meta.db_table)} WHERE {quote('id')} "

@@ -51,7 +51,7 @@ class Alarm(Located, Owned, Record):
         ]
 
     class Show:
-        columns = ["started_at", "level", "title", "thing", "value", "state", "division"]
+        columns = ["title", "level", "thing", "value", "state", "started_at", "division"]
         filters = ["state", "level", "historical", "division"]
         search = ["title"]
         order = ["-started_at"]
@@ -59,6 +59,8 @@ class Alarm(Located, Owned, Record):
         marker = "level"
         icon = "bell"
         writable = False
+        hidden = ["key", "unit"]
+        units = {"value": "unit", "peak": "unit", "limit": "unit"}
 
     def __str__(self) -> str:
         return self.title
