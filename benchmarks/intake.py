@@ -181,7 +181,8 @@ def main() -> None:
             if rows.num_rows != taken:
                 sys.exit(f"{taken} acknowledged, {rows.num_rows} in the lake")
             bare = write_bare(rows, home)
-            print(f"{shape}: {used:.2f} µs CPU an observation over gateway and pipeline, {used / LIMIT_US:.2f} of the limit of {LIMIT_US:g}; bare Delta write {bare:.2f}; ratio {used / bare:.1f}")
+            share = f"{used / LIMIT_US:.2f} of the limit of {LIMIT_US:g}"
+            print(f"{shape}: {used:.2f} µs CPU an observation over gateway and pipeline, {share}; bare Delta write {bare:.2f}; ratio {used / bare:.1f}")
         for day in sorted({file.partition for file in lake.files("observation") if file.partition}):
             compact_day(lake, "observation", day)
         files = lake.files("observation")
