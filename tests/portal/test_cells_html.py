@@ -4,8 +4,12 @@ from datetime import UTC, datetime
 
 from django.template import Context, Template
 from django.test import RequestFactory
+from django.urls import reverse
 
+from zhongshu.kernel.derive import get_kind
+from zhongshu.portal.records.address import record_url
 from zhongshu.portal.render import Cell, render_badge, render_cell, render_rows, render_time
+from zhongshu.sense.device.models import Thing
 
 NASTY = "<b>\"x' & y"
 SAFE = "&lt;b&gt;&quot;x&#x27; &amp; y"
@@ -54,3 +58,8 @@ def test_a_cell_that_sends_carries_the_forgery_token_even_in_an_isolated_include
     context["cell"] = Cell("Send", post="/do/")
     assert 'name="csrfmiddlewaretoken" value="' in Template("{% load zs %}{% cell cell %}").render(context)
     assert render_cell(Cell("x"), no_form) == '<span class="zs-cell"><span>x</span></span>'
+
+
+def test_a_link_to_a_record_is_the_address_of_its_page():
+    thing = Thing(external_id="t-1", name="one")
+    assert record_url(get_kind("sense.Thing"), thing) == reverse("record", args=["sense-thing", thing.uid])

@@ -43,13 +43,15 @@ def render_cell(cell: Cell, csrf: Callable[[], str]) -> SafeString:
 def render_rows(rows: Iterable[Any], csrf: Callable[[], str]) -> SafeString:
     """Return the rows of a table, each with `url` and `cells`; the first cell of a row leads to the row's page."""
     written: list[str] = []
+    labels: dict[int, tuple[Any, str]] = {}  # by identity, with what keeps it: a column's cells share one label, and translating it costs more than writing it
     for row in rows:
         url, cells = (row["url"], row["cells"]) if isinstance(row, dict) else (row.url, row.cells)
         written.append(f'<tr data-url="{escape(url)}">' if url else "<tr>")
         for place, cell in enumerate(cells):
             align = f"zs-{escape(cell.align)}" if cell.align else ""
+            _kept, label = labels.get(id(cell.label)) or labels.setdefault(id(cell.label), (cell.label, escape(_capital(cell.label))))
             value = _cell(cell, url) if url and place == 0 else render_cell(cell, csrf)
-            written.append(f'<td data-label="{escape(_capital(cell.label))}" class="{align}">{value}</td>')
+            written.append(f'<td data-label="{label}" class="{align}">{value}</td>')
         written.append("</tr>")
     return SafeString("".join(written))
 
