@@ -103,7 +103,8 @@ def _condition(kind: KindSpec, name: str, value: str) -> Q:
             raise QueryError(_("%(value)s is not the uid of a record.") % {"value": value}) from None
         if field.target == "kernel.Division":
             found = Division.objects.filter(uid=uid).first()
-            return Q(**{f"{name}__left__gte": found.left, f"{name}__left__lte": found.right}) if found else Q(pk__in=[])
+            below = Division.objects.filter(left__gte=found.left, left__lte=found.right) if found else Division.objects.none()
+            return Q(**{f"{name}__in": below})  # not a join: so an index of another filter and the division serves both
         return Q(**{f"{name}__uid": uid})
     if field.type == "flag":
         return Q(**{name: value in ("1", "true", "yes", "on")})
