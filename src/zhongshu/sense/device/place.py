@@ -22,7 +22,7 @@ def locate_divisions(lon: Sequence[float], lat: Sequence[float]) -> list[int | N
         rows = list(Division.objects.filter(level=level, shape__isnull=False).order_by("left", "id").values_list("pk", "shape"))
         if not rows:
             continue
-        index = PolygonIndex(shapely.from_wkb([bytes(shape) for _pk, shape in rows]))
+        index = PolygonIndex(shapely.from_wkb([bytes(shape) for _pk, shape in rows if shape is not None]))
         for place, row in zip(left, index.locate(x[left], y[left]).tolist(), strict=True):
             if row >= 0:
                 found[place] = rows[row][0]
