@@ -2,6 +2,7 @@
 SHELL := /bin/sh
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
 BIN := .venv/bin
+WORKERS ?= 2
 STAMP := .venv/.installed
 
 .PHONY: install demo test long bench check clean
@@ -18,13 +19,13 @@ demo: install
 
 test: install
 	@$(BIN)/python scripts/check.py --quiet
-	@$(BIN)/pytest -q
+	@$(BIN)/pytest -q -n $(WORKERS)
 
 long: install
-	@$(BIN)/python scripts/long.py
+	@$(BIN)/python scripts/long.py $(ARGS)
 
 bench: install
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: install
 	@$(BIN)/python scripts/check.py

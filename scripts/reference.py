@@ -37,7 +37,10 @@ def build_pages() -> dict[str, str]:
     from django.utils.translation import override
 
     with override("en"):
-        return {name: HEAD + "\n".join(lines()) + "\n" for name, lines in (("commands.md", _commands), ("settings.md", _settings), ("kinds.md", _kinds), ("events.md", _events))}
+        return {
+            name: HEAD + "\n".join(lines()) + "\n"
+            for name, lines in (("commands.md", _commands), ("settings.md", _settings), ("kinds.md", _kinds), ("events.md", _events))
+        }
 
 
 def _commands() -> Iterator[str]:

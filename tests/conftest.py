@@ -18,7 +18,7 @@ def _find_binary(*names: str) -> str | None:
 
 
 def _find_postgres() -> str | None:
-    """Return an address of a server on which we may create databases: `ZHONGSHU_TEST_POSTGRES`, else the local socket as the current user, else user postgres without a password."""
+    """Return an address of a server on which we may create databases: `ZHONGSHU_TEST_POSTGRES`, else the local socket, else user postgres without a password."""
     try:
         import psycopg
     except ImportError:
@@ -96,6 +96,15 @@ def django_db_modify_db_settings(django_db_modify_db_settings_parallel_suffix):
 
     if connection.vendor == "postgresql":
         connection.settings_dict["TEST"]["NAME"] = f"{connection.settings_dict['NAME']}{os.environ.get('PYTEST_XDIST_WORKER', '')}"
+
+
+@pytest.fixture(autouse=True)
+def _english():
+    """Messages are compared in English, whether or not catalogues were compiled here; requests choose their own language."""
+    from django.utils import translation
+
+    with translation.override("en"):
+        yield
 
 
 def pytest_report_header() -> str:

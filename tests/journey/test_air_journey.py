@@ -67,7 +67,7 @@ def test_real_air_becomes_a_value_an_alarm_a_case_and_an_indicator(house, tmp_pa
 
     played = Played(house, tmp_path, real_data / "air_quality")
     check_lake(house, played)
-    house.ask_house("jobs", "sense.lake.maintain", "environment.air.index", "brain.rule.run", "brain.indicator.compute")
+    house.ask_house("jobs", "sense.lake.rollup", "sense.lake.keep", "environment.air.index", "brain.rule.run", "brain.indicator.compute")
     facts = house.ask_house("facts")
     assert {name: (s["division"], s["organisation"]) for name, s in facts["stations"].items()} == {n: (c, "dept-environment") for n, c in COUNTY.items()}
 
@@ -225,7 +225,7 @@ def check_house(house, leader):
     """The trail is whole, everybody is well, and the schedule keeps the lake."""
     assert leader.get_json("/health") == {"status": "ok", "parts": dict.fromkeys(("web", "gateway", "pipeline", "worker", "records"), "ok")}
     assert "the trail is whole" in wait_for(lambda: (said := house.run("verify-audit").stdout) and ", 0 not sealed" in said and said, 20, "the sealing of the trail")
-    assert {"sense.lake.maintain", "environment.air.index", "brain.rule.run", "brain.indicator.compute"} <= set(house.ask_house("facts")["scheduled"])
+    assert {"sense.lake.rollup", "sense.lake.keep", "environment.air.index", "brain.rule.run", "brain.indicator.compute"} <= set(house.ask_house("facts")["scheduled"])
     hours = house.select("SELECT count(DISTINCT hour) AS n, sum(n_valid)::BIGINT AS valid FROM rollup_hour")[0]
     raw = house.select(f"SELECT count(DISTINCT t // {HOUR_US}) AS n, (count(*) FILTER (quality = 0))::BIGINT AS valid FROM observation")[0]
     assert hours == raw

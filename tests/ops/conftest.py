@@ -27,7 +27,7 @@ def free_port():
 def wait_for(truth, timeout=30.0, what="it"):
     until = time.monotonic() + timeout
     while time.monotonic() < until:
-        if (found := truth()) or found == 0 and found is not False:
+        if found := truth():
             return found
         time.sleep(0.02)
     raise AssertionError(f"{what} did not happen in time")

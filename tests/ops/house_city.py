@@ -19,4 +19,5 @@ with change(SYSTEM, "a city for a test"):
     Property(product=product, code="wind", name="wind", unit="m/s").save()
     Threshold(property=heat, op="above", limit=90.0, clear=80.0, level="yellow", title="hot").save()
 register_things([ThingRow(f"http:{name}", name, "probe", protocol="http", secret="river-stone") for name in ("one", "two")], SYSTEM, "a city for a test")
+register_things([ThingRow("mqtt:probe-1", "probe-1", "probe", protocol="mqtt")], SYSTEM, "a city for a test")
 publish_all(settings.HOUSE)

@@ -21,7 +21,6 @@ from zhongshu.sense.pipeline import Pipeline, PipelineSettings, Quarantine
 from .conftest import Sender, wait_for
 
 
-
 def read_stored(home):
     lake = Lake(home / "lake")
     with lake.connect(("observation",)) as connection:

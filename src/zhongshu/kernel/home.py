@@ -55,7 +55,6 @@ class Gateway:
     host: str = "127.0.0.1"
     intake_port: int = 8010
     hj212_port: int = 8212
-    max_frame_bytes: int = 65536
     max_connections: int = 15000
 
 
@@ -86,10 +85,9 @@ class Nats:
 
 @dataclass(frozen=True)
 class Lake:
-    """How long things are kept, in days; 0 keeps for ever."""
+    """How long raw frames are kept, in days; 0 keeps them for ever. Observations are never removed."""
 
     frame_days: int = 90
-    quarantine_days: int = 90
 
 
 @dataclass(frozen=True)
@@ -145,7 +143,7 @@ def load_house(home: Path | str | None = None) -> House:
     if house.nats.role not in ("forward", "receive"):
         raise SettingsError(f"{file}: [nats] role = {house.nats.role!r} is neither 'forward' nor 'receive'")
     try:
-        house.zone
+        ZoneInfo(house.city.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise SettingsError(f"{file}: [city] zone = {house.city.zone!r} is not a zone name such as 'Asia/Shanghai'") from error
     return house

@@ -7,13 +7,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlparse
 
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from zhongshu.kernel.digest import DigestMismatch, check_digests
+from zhongshu.kernel.event import Delivery
 from zhongshu.kernel.home import House
+from zhongshu.kernel.job import Job
 from zhongshu.kernel.lake import Lake, LakeError
 from zhongshu.kernel.port import list_ports
 from zhongshu.kernel.pulse import read_pulses
@@ -47,6 +51,8 @@ def examine(house: House) -> Iterator[Finding]:
         ("lake", _lake),
         ("logs", _logs),
         ("broker", _broker),
+        ("nats", _nats),
+        ("deliveries and jobs", _deliveries),
         ("processes", _processes),
     ]
     for name, check in checks:
@@ -97,34 +103,74 @@ def _vendor(house: House) -> Finding:
 
 def _lake(house: House) -> Finding:
     root = house.path("lake")
-    if not root.exists():
+    if not (root / "lake.json").exists():
         return Finding("lake", True, "empty")
     try:
         with closing(Lake(root, house.city.zone)) as lake:
-            files = len(lake.files("observation"))
+            files = sum(len(lake.files(table)) for table in lake.tables if (root / table).exists())
+            anew = _find_log_anew(house, lake) if (root / "observation").exists() else ""
     except LakeError as error:
-        return Finding("lake", False, str(error), "restore the named file from a backup before starting the pipeline")
-    return Finding("lake", True, f"readable, {files} observation files")
+        return Finding("lake", False, str(error), "do what the message says before starting the pipeline (docs/guides/operate.md, 'The lake is damaged')")
+    if anew:
+        text = f"the log of partition {anew} begins anew below what the lake has read of it: its entries would be skipped"
+        return Finding("lake", False, text, "give [gateway] partition a new name, or restore the log from a backup")
+    return Finding("lake", True, f"readable, {files} files")
+
+
+def _find_log_anew(house: House, lake: Lake) -> str:
+    for file in house.path("log").glob("*.sqlite3"):
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as log:
+                row = log.execute("SELECT seq FROM sqlite_sequence WHERE name = 'entry'").fetchone()
+        except sqlite3.DatabaseError:
+            continue  # told by the check of the logs
+        if (lake.version(f"log:{file.stem}") or 0) > (row[0] if row else 0):
+            return file.stem
+    return ""
 
 
 def _logs(house: House) -> Finding:
     broken = []
-    for file in sorted(house.path("log").glob("*.sqlite3")):
-        with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as log:
-            if log.execute("PRAGMA quick_check(1)").fetchone() != ("ok",):
-                broken.append(file.name)
-    return Finding("logs", not broken, f"damaged: {', '.join(broken)}" if broken else "whole", "restore from a backup; what the lake holds is safe")
+    files = sorted(house.path("log").glob("*.sqlite3"))
+    for file in files:
+        try:
+            with closing(sqlite3.connect(f"file:{file}?mode=ro", uri=True)) as log:
+                whole = log.execute("PRAGMA quick_check(1)").fetchone() == ("ok",)
+        except sqlite3.DatabaseError:
+            whole = False
+        if not whole:
+            broken.append(file.name)
+    text = f"damaged: {', '.join(broken)}" if broken else f"whole, {len(files)} files"
+    return Finding("logs", not broken, text, "stop the gateway, move the file aside and restore it from a backup; what the lake holds is safe")
 
 
 def _broker(house: House) -> Finding:
     if not house.mqtt.url and not house.mqtt.embedded:
         return Finding("broker", True, "no MQTT configured")
-    host, _, port = house.mqtt.url.removeprefix("mqtt://").partition(":") if house.mqtt.url else ("127.0.0.1", ":", str(house.mqtt.port))
+    return _reach("broker", house.mqtt.url or f"mqtt://127.0.0.1:{house.mqtt.port}", {"mqtts": 8883}.get(urlparse(house.mqtt.url).scheme, 1883), "[mqtt]")
+
+
+def _nats(house: House) -> Finding:
+    return _reach("nats", house.nats.url, 4222, "[nats]") if house.nats.url else Finding("nats", True, "no forwarding configured")
+
+
+def _reach(name: str, url: str, usual: int, section: str) -> Finding:
+    found = urlparse(url)
+    host, port = found.hostname or "127.0.0.1", found.port or usual
     try:
-        socket.create_connection((host, int(port or 1883)), timeout=2).close()
+        socket.create_connection((host, port), timeout=2).close()
     except OSError as error:
-        return Finding("broker", False, f"{host}:{port or 1883}: {error}", "start the broker or correct [mqtt] url")
-    return Finding("broker", True, f"{host}:{port or 1883} answers")
+        return Finding(name, False, f"{host}:{port}: {error}", f"start the server or correct {section} url")
+    return Finding(name, True, f"{host}:{port} answers")
+
+
+def _deliveries(house: House) -> Finding:
+    try:
+        dead = Delivery.objects.filter(state=Delivery.State.DEAD).count()
+        failed = Job.objects.filter(state=Job.State.FAILED, ended_at__gt=datetime.now(UTC) - timedelta(days=1)).count()
+    except DatabaseError as error:
+        return Finding("deliveries and jobs", False, f"cannot be read: {error}", "see records")
+    return Finding("deliveries and jobs", not dead and not failed, f"{dead} dead deliveries, {failed} jobs failed today", "look at them on the administrator's page")
 
 
 def _processes(house: House) -> Finding:

@@ -12,6 +12,6 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Register the surfaces, panels and indicators the portal owns."""
-        from .desk import thing  # noqa: F401
+        from .desk import air, case, event, thing, words  # noqa: F401
         from .render import specs  # noqa: F401
         from .screen import vitals  # noqa: F401

@@ -4,7 +4,6 @@ from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import get_language, gettext as _
@@ -12,10 +11,10 @@ from django.utils.translation import get_language, gettext as _
 from zhongshu.kernel.derive import list_kinds
 from zhongshu.security.access import list_verbs, scope_for
 from zhongshu.security.identity.models import User
-from zhongshu.security.identity.models import User
 
 __all__ = ["get_user", "page_context"]
 
+LIVE_URL = "/live/desk"
 GROUPS = ("work", "brain", "sense", "kernel", "security")
 
 
@@ -41,6 +40,7 @@ def page_context(request: HttpRequest, active: str, title: str) -> dict[str, Any
             "bottom": _build_bottom(active),
             "user": {"name": user.name or user.username, "post": str(user.post or user.organisation or "") if user.pk else "", "url": reverse("account")},
             "logout_url": reverse("logout"),
+            "live_url": LIVE_URL if request.user.is_authenticated else "",
             "set_language_url": reverse("set-language"),
             "search_url": reverse("search"),
             "query": request.GET.get("q", "") if active == "search" else "",
@@ -49,7 +49,10 @@ def page_context(request: HttpRequest, active: str, title: str) -> dict[str, Any
 
 
 def _build_navigation(request: HttpRequest, active: str) -> list[dict[str, Any]]:
-    groups: list[dict[str, Any]] = [{"label": "", "items": [_link("desk", "inbox", _("To do"), active), _link("screen", "device-desktop", _("Operation centre"), active)]}]
+    first = [{**_link("desk", "inbox", _("To do"), active), "count_name": "todo"}]
+    if scope_for(request.user, "kernel.Division", "view"):
+        first.append(_link("screen", "device-desktop", _("Operation centre"), active))
+    groups: list[dict[str, Any]] = [{"label": "", "items": first}]
     labels = {
         "work": _("Cases"),
         "brain": _("Events and indicators"),
@@ -62,9 +65,12 @@ def _build_navigation(request: HttpRequest, active: str) -> list[dict[str, Any]]
     for app in apps:
         items = [_record_link(kind, active) for kind in kinds if kind.app == app]
         groups.append({"label": labels.get(app, _pack_label(app)), "items": items})
+    system = []
     if "view" in list_verbs(request.user, "ops.System"):
-        groups.append({"label": _("System"), "items": [_link("admin", "server", _("Processes and input"), active.split("-")[0] if active.startswith("admin") else active)]})
-    return groups
+        system.append({**_link("admin", "server", _("Processes and input"), active), "active": active.startswith("admin") and active != "admin-audit"})
+    if "view" in list_verbs(request.user, "security.AuditEntry"):
+        system.append(_link("admin-audit", "history", _("Audit trail"), active))
+    return [*groups, {"label": _("System"), "items": system}] if system else groups
 
 
 def _pack_label(app: str) -> str:
@@ -83,4 +89,4 @@ def _record_link(kind: Any, active: str) -> dict[str, Any]:
 
 
 def _build_bottom(active: str) -> list[dict[str, Any]]:
-    return [_link("desk", "inbox", _("To do"), active), _link("search", "search", _("Search"), active), _link("screen", "device-desktop", _("Screen"), active)]
+    return [{**_link("desk", "inbox", _("To do"), active), "count_name": "todo"}, _link("search", "search", _("Search"), active), _link("screen", "device-desktop", _("Screen"), active)]

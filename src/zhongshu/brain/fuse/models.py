@@ -57,7 +57,7 @@ class CityEvent(Located, Owned, Record):
         ]
 
     class Show:
-        columns = ["started_at", "level", "title", "kind", "state", "signals", "division"]
+        columns = ["title", "level", "kind", "state", "signals", "started_at", "division"]
         filters = ["state", "level", "historical", "division"]
         search = ["title"]
         order = ["-started_at"]
@@ -65,6 +65,7 @@ class CityEvent(Located, Owned, Record):
         marker = "level"
         icon = "bolt"
         writable = False
+        hidden = ["key", "rule", "subject_kind", "subject_uid"]
 
     def __str__(self) -> str:
         return self.title
@@ -91,15 +92,21 @@ class EventSignal(Record):
         indexes = [models.Index(fields=["event", "started_at"], name="brain_signal_event")]
 
     class Show:
-        columns = ["started_at", "event", "source", "level", "title", "value", "cleared_at"]
+        columns = ["title", "level", "source", "event", "value", "started_at", "cleared_at"]
         order = ["-started_at"]
         icon = "wave-square"
         menu = False
+        related = False
         writable = False
+        hidden = ["key", "subject_uid", "unit"]
+        units = {"value": "unit", "limit": "unit"}
 
     class Rights:
         division = "event__division"
         organisation = "event__organisation"
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class EventSlot(models.Model):

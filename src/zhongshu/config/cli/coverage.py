@@ -27,7 +27,12 @@ class Row:
 
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@click.option("--rows", "table", type=click.Path(dir_okay=False, path_type=Path), help="The table of mission rows (systems.tsv); default ../shared/mission/systems.tsv of the source tree.")
+@click.option(
+    "--rows",
+    "table",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="The table of mission rows (systems.tsv); default ../shared/mission/systems.tsv of the source tree.",
+)
 def command(as_json: bool, table: Path | None) -> None:
     """List mission rows that something here works on: packs and rooms that say so, and tests that prove a whole row."""
     root = Path(__file__).resolve().parents[4]

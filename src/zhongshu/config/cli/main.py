@@ -11,7 +11,7 @@ import click
 from zhongshu import __version__
 from zhongshu.config.boot import boot
 
-__all__ = ["Failure", "main"]
+__all__ = ["Failure", "find_sentence", "main"]
 
 LIGHT = {"decode", "demo"}  # commands that need no database and no settings, or make them first
 
@@ -41,14 +41,47 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="zhongshu")
 @click.option("--home", envvar="ZHONGSHU_HOME", type=click.Path(file_okay=False), help="Data folder of the installation (default ./var).")
 def group(home: str | None) -> None:
-    """zhongshu (中枢): a city brain."""
+    """Run a city brain (zhongshu, 中枢)."""
     if home:
         os.environ["ZHONGSHU_HOME"] = str(Path(home).absolute())
 
 
+PLAIN = {
+    "zhongshu.kernel.home.SettingsError": "",
+    "zhongshu.kernel.pack.PackError": "",
+    "zhongshu.kernel.digest.DigestMismatch": "",
+    "zhongshu.kernel.lake.table.LakeError": "",
+    "zhongshu.kernel.lake.rewrite.LakeBusy": "",
+    "zhongshu.kernel.log.log.LogError": "",
+    "zhongshu.kernel.port.PortError": "",
+    "zhongshu.security.audit.key.SealKeyMissing": "",
+    "zhongshu.ops.backup.archive.BackupError": "",
+    "django.db.utils.DatabaseError": "the records database cannot be used ({}); if it is new, run 'zhongshu migrate', else see 'zhongshu doctor'",
+    "django.core.exceptions.ImproperlyConfigured": "the settings cannot be used: {}",
+    "builtins.PermissionError": "not allowed: {}",
+    "builtins.OSError": "the system refused: {}",
+}
+"""Errors that are somebody's to mend and no bug of ours, by name, so that no command loads what it does not need; with the sentence around their message."""
+
+
+def find_sentence(error: BaseException) -> str | None:
+    """Return the one plain sentence for a known kind of error, or None for a bug."""
+    for kind in type(error).__mro__:
+        sentence = PLAIN.get(f"{kind.__module__}.{kind.__qualname__}")
+        if sentence is not None:
+            return (sentence or "{}").format(" ".join(str(error).split()))
+    return None
+
+
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. Known kinds of errors end it with one sentence and exit code 1; a bug ends it with its traceback."""
     try:
         group(prog_name="zhongshu")
     except (KeyboardInterrupt, BrokenPipeError):
         sys.exit(130)
+    except Exception as error:
+        sentence = find_sentence(error)
+        if sentence is None:
+            raise
+        click.echo(f"Error: {sentence}", err=True)
+        sys.exit(1)

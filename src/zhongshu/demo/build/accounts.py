@@ -29,23 +29,24 @@ PACK_ROLES: Mapping[str, str] = {"leader": "environment.leader", "duty": "enviro
 
 @dataclass(frozen=True)
 class Account:
-    """A log-in that is printed: `roles` are given beside those of the post."""
+    """A log-in that is printed: `person` names who it is by the city's own log-in, `login` what is typed; `roles` are given beside those of the post."""
 
     login: str
+    person: str
     what: str
     roles: tuple[str, ...] = ()
 
 
 ACCOUNTS = (
-    Account("dept-operation-duty", "值班长 duty officer"),
-    Account("dept-operation-director", "领导 leader"),
-    Account("dept-environment-officer", "生态环境局经办人 environment officer"),
-    Account("dept-environment-checker", "生态环境局核查员 environment checker"),
-    Account("dept-environment-02-officer", "汀北区生态环境局经办人 county officer"),
-    Account("dept-data-officer", "设备工程师 device engineer", ("device-engineer",)),
-    Account("dept-data-director", "系统管理员 administrator", ("administrator",)),
-    Account("dept-data-checker", "安全管理员 security officer", ("security-officer",)),
-    Account("dept-data-duty", "审计员 auditor", ("auditor",)),
+    Account("duty", "dept-operation-duty", "值班长 duty officer"),
+    Account("leader", "dept-operation-director", "领导 leader"),
+    Account("air-officer", "dept-environment-officer", "生态环境局经办人 environment officer"),
+    Account("air-checker", "dept-environment-checker", "生态环境局核查员 environment checker"),
+    Account("county-officer", "dept-environment-02-officer", "汀北区生态环境局经办人 county officer"),
+    Account("engineer", "dept-data-officer", "设备工程师 device engineer", ("device-engineer",)),
+    Account("admin", "dept-data-director", "系统管理员 administrator", ("administrator",)),
+    Account("security", "dept-data-checker", "安全管理员 security officer", ("security-officer",)),
+    Account("auditor", "dept-data-duty", "审计员 auditor", ("auditor",)),
 )
 
 
@@ -59,13 +60,15 @@ def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping
     """Create a user for every post and the grants. Users without one of the `passwords` cannot log in until somebody gives them one."""
     posts = dict(Post.objects.values_list("code", "id"))
     roles = dict(Role.objects.values_list("code", "id"))
+    logins = {account.person: account.login for account in ACCOUNTS}
     users = []
     for person in city.people:
+        login = logins.get(person.login, person.login)
         user = User(
-            username=person.login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code]
+            username=login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code]
         )
-        if person.login in passwords:
-            user.password = passwords[person.login][1]
+        if login in passwords:
+            user.password = passwords[login][1]
         else:
             user.set_unusable_password()
         users.append(user)

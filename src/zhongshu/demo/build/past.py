@@ -173,7 +173,7 @@ class _Play:
     def open_by_hand(self) -> None:
         """A few cases that people told of, left in different states."""
         places = list(Division.objects.filter(level="village").order_by("code"))
-        duty = User.objects.get(username="dept-operation-duty")
+        duty = User.objects.get(username="duty")
         for number, (title, hours, acts) in enumerate(BY_HAND):
             place = self._rng.choice(places)
             at = to_datetime(self._end) - timedelta(hours=hours)

@@ -63,7 +63,8 @@ def build_kind(model: type[Record]) -> KindSpec:
     names = {f.name for f in fields}
     located = {"lon", "lat"} <= names
     columns = tuple(show.get("columns") or [f.name for f in fields if f.type not in ("binary", "json", "long_text")][:6])
-    unknown = [c for c in (*columns, *show.get("search", ()), *show.get("filters", ()), *levels) if c not in names]
+    hidden, units = tuple(show.get("hidden", ())), tuple(sorted(show.get("units", {}).items()))
+    unknown = [c for c in (*columns, *show.get("search", ()), *show.get("filters", ()), *levels, *hidden, *(name for name, _path in units)) if c not in names]
     if unknown:
         raise TypeError(f"{model._meta.label}: Show or Rights names {unknown[0]!r}, which is not a field")
     division = rights.get("division", "division" if "division" in names else "")
@@ -90,6 +91,8 @@ def build_kind(model: type[Record]) -> KindSpec:
         related=show.get("related", True),
         writable=show.get("writable", True),
         relations=_build_relations(model),
+        hidden=hidden,
+        units=units,
     )
 
 

@@ -41,7 +41,10 @@ class RelationSpec:
 
 @dataclass(frozen=True)
 class KindSpec:
-    """One record kind. `name` is `<app>.<Model>`; `slug` its address part; `scope` the field paths that rights look at."""
+    """One record kind. `name` is `<app>.<Model>`; `slug` its address part; `scope` the field paths that rights look at.
+
+    `hidden` fields mean something to programs only: pages leave them out, REST does not. `units` names for numbers whose unit stands in the record (field, path of the field with the unit code).
+    """
 
     name: str
     app: str
@@ -65,6 +68,8 @@ class KindSpec:
     related: bool
     writable: bool
     relations: tuple[RelationSpec, ...] = field(default=())
+    hidden: tuple[str, ...] = ()
+    units: tuple[tuple[str, str], ...] = ()
 
     def get_field(self, name: str) -> FieldSpec:
         """Return one field; raises `KeyError` naming what exists."""

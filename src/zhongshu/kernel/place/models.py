@@ -42,12 +42,15 @@ class Division(Record):
         indexes = [models.Index(fields=["level", "left"], name="kernel_division_level")]
 
     class Show:
-        columns = ["code", "name", "level", "parent", "area_km2", "population"]
+        columns = ["name", "code", "level", "parent", "area_km2", "population"]
         search = ["code", "name", "name_en"]
+        order = ["left"]
+        hidden = ["left", "right"]
         icon = "map-pin"
 
     class Rights:
         division = "self"
+        level = "public"
 
     def __str__(self) -> str:
         return self.name
@@ -69,6 +72,9 @@ class DivisionCode(Record):
     class Show:
         menu = False
 
+    def __str__(self) -> str:
+        return f"{self.code} {self.name}"
+
 
 class DivisionEdge(Record):
     """Who belonged to whom, and when; the closure over these edges is computed in memory (`kernel.place.division`)."""
@@ -85,6 +91,9 @@ class DivisionEdge(Record):
     class Show:
         menu = False
 
+    def __str__(self) -> str:
+        return f"{self.parent} › {self.child}"
+
 
 class DivisionShift(Record):
     """A share of one division that became part of another on a day; past figures are re-counted by it."""
@@ -92,7 +101,7 @@ class DivisionShift(Record):
     source = models.ForeignKey(Division, on_delete=models.PROTECT, related_name="+")
     target = models.ForeignKey(Division, on_delete=models.PROTECT, related_name="+")
     share = models.FloatField(_("share"), default=1.0)
-    on = models.DateField(_("on"))
+    on = models.DateField(_("changed on"))
 
     class Meta:
         verbose_name = _("division change")
@@ -100,6 +109,9 @@ class DivisionShift(Record):
 
     class Show:
         menu = False
+
+    def __str__(self) -> str:
+        return f"{self.source} → {self.target}"
 
 
 class Located(models.Model):

@@ -45,8 +45,8 @@ def create_backup(house: House, target: Path, progress: Progress) -> dict[str, A
 
     What was acknowledged before the call is in it. Needs free disk beside `target` for the archive and one copy of logs and records. Raises `BackupError`.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     try:
+        target.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".backup-") as name, ArchiveWriter(target) as archive:
             return _write(house, archive, Path(name), progress)
     except (OSError, LogError, LakeError) as error:

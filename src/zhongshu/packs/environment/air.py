@@ -57,7 +57,7 @@ class AirStation(Located, Owned, Record):
         indexes = [models.Index(fields=["lon", "lat"], name="environment_air_xy"), models.Index(fields=["division", "id"], name="environment_air_dv")]
 
     class Show:
-        columns = ["station_no", "name", "kind", "level", "thing", "division", "organisation"]
+        columns = ["name", "station_no", "kind", "level", "division", "organisation"]
         filters = ["kind", "level", "division"]
         search = ["station_no", "name", "mn"]
         order = ["station_no"]

@@ -1,6 +1,7 @@
 """Log-in with an optional second step, log-out, language, password, second factor, own sessions."""
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from django import forms
 from django.conf import settings
@@ -17,7 +18,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
-from zhongshu.portal.records.pages import Panel
+from zhongshu.portal.records.detail import Panel
 from zhongshu.portal.render import Cell
 from zhongshu.portal.shell import page_context
 from zhongshu.security.identity import (
@@ -35,6 +36,10 @@ from zhongshu.security.identity import (
 )
 
 __all__ = ["account", "end", "login", "logout", "password", "second_factor", "set_language", "totp"]
+
+
+BROWSERS = (("MicroMessenger", "WeChat"), ("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+SYSTEMS = (("HarmonyOS", "HarmonyOS"), ("Android", "Android"), ("iPhone", "iOS"), ("iPad", "iPadOS"), ("Windows", "Windows"), ("Mac OS X", "macOS"), ("Linux", "Linux"))
 
 
 class LogInForm(forms.Form):
@@ -133,7 +138,7 @@ def account(request: HttpRequest) -> HttpResponse:
         {
             "url": "",
             "cells": [
-                Cell(session.agent[:60] or "–", label=_("Browser"), note=_("this one") if session.key == here else ""),
+                Cell(_print_agent(session.agent), title=session.agent, label=_("Browser"), note=_("this one") if session.key == here else ""),
                 Cell(session.address, label=_("Address")),
                 Cell("", label=_("Since"), at=session.started_at),
             ],
@@ -188,7 +193,7 @@ def totp(request: HttpRequest) -> HttpResponse:
         if not codes:
             form.add_error("code", _("This code is wrong; scan anew and enter the code that is shown then."))
     enrolment = None if codes else begin_totp(user)
-    context = {**page_context(request, "account", _("Second step at log-in")), "form": form, "enrolment": enrolment, "codes": codes, "cancel_url": reverse("account")}
+    context = {**page_context(request, "account", _("Second step at log-in")), "form": form, "enrolment": enrolment, "codes": codes, "key": _print_key(enrolment.address) if enrolment else "", "cancel_url": reverse("account")}
     return render(request, "portal/account/totp.html", context)
 
 
@@ -200,6 +205,19 @@ def end(request: HttpRequest) -> HttpResponse:
     ended = sum(end_session(user, s.key) for s in list_sessions(user) if s.key != request.session.session_key)
     messages.success(request, _("%(n)s sessions ended.") % {"n": ended})
     return redirect("account")
+
+
+def _print_key(address: str) -> str:
+    """Return the secret of an `otpauth:` address in groups of four, to be typed."""
+    secret = parse_qs(urlsplit(address).query)["secret"][0]
+    return " ".join(secret[i : i + 4] for i in range(0, len(secret), 4))
+
+
+def _print_agent(agent: str) -> str:
+    """Return "Chrome · Windows" for what a browser says of itself; the first that fits of lists ordered from particular to general."""
+    browser = next((name for sign, name in BROWSERS if sign in agent), "")
+    system = next((name for sign, name in SYSTEMS if sign in agent), "")
+    return " · ".join(part for part in (browser, system) if part) or agent[:60] or "–"
 
 
 def _door(request: HttpRequest, form: forms.Form, **more: Any) -> dict[str, Any]:

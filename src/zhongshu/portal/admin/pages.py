@@ -6,6 +6,7 @@ from functools import wraps
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -13,11 +14,12 @@ from django.utils.translation import gettext as _
 
 from zhongshu.portal.render import Cell
 from zhongshu.portal.shell import page_context
-from zhongshu.security.access import check_verb
+from zhongshu.security.access import list_verbs
 
-__all__ = ["SYSTEM", "build_tabs", "render_table", "table", "with_right"]
+__all__ = ["AUDIT", "SYSTEM", "build_tabs", "render_table", "table", "with_right"]
 
 SYSTEM = "ops.System"
+AUDIT = "security.AuditEntry"
 View = Callable[..., HttpResponse]
 
 
@@ -36,7 +38,8 @@ def with_right(kind: str, verb: str = "view") -> Callable[[View], View]:
         @login_required
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **named: Any) -> HttpResponse:
-            check_verb(request.user, kind, verb)
+            if verb not in list_verbs(request.user, kind):
+                raise PermissionDenied(_say_refusal(kind))
             return view(request, *args, **named)
 
         return guarded
@@ -44,17 +47,22 @@ def with_right(kind: str, verb: str = "view") -> Callable[[View], View]:
     return wrap
 
 
-def build_tabs(active: str) -> list[dict[str, Any]]:
-    """Return the links between the administrator's pages."""
+def build_tabs(user: Any, active: str) -> list[dict[str, Any]]:
+    """Return the links between the administrator's pages, as far as the caller may open them."""
     pages = (
-        ("admin", _("Processes")),
-        ("admin-connections", _("Connections")),
-        ("admin-refused", _("Refused input")),
-        ("admin-jobs", _("Jobs")),
-        ("admin-deliveries", _("Deliveries")),
-        ("admin-audit", _("Trail")),
+        ("admin", SYSTEM, _("Processes")),
+        ("admin-connections", "sense.Connection", _("Connections")),
+        ("admin-refused", SYSTEM, _("Refused input")),
+        ("admin-jobs", SYSTEM, _("Jobs")),
+        ("admin-deliveries", SYSTEM, _("Deliveries")),
+        ("admin-audit", AUDIT, _("Audit trail")),
     )
-    return [{"url": reverse(name), "label": label, "active": name == active} for name, label in pages]
+    open_to = [(name, label) for name, kind, label in pages if "view" in list_verbs(user, kind)]
+    return [{"url": reverse(name), "label": label, "active": name == active} for name, label in open_to] if len(open_to) > 1 else []
+
+
+def _say_refusal(kind: str) -> str:
+    return _("The audit trail is open to auditors only.") if kind == AUDIT else _("This page is for those who run the installation.")
 
 
 def table(labels: Sequence[str], rows: Sequence[Sequence[Cell]], ends: Sequence[int] = ()) -> dict[str, Any]:
@@ -69,7 +77,7 @@ def render_table(request: HttpRequest, active: str, title: str, content: dict[st
         **page_context(request, active, title),
         "spec": {"title": title, "subtitle": more.pop("subtitle", ""), "columns": content["columns"]},
         "rows": content["rows"],
-        "tabs": build_tabs(active),
+        "tabs": build_tabs(request.user, active),
         "empty": {"icon": "circle-check", "title": more.pop("nothing", _("Nothing here")), "text": more.pop("advice", "")},
         **more,
     }

@@ -9,6 +9,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -16,13 +17,15 @@ from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.event import Delivery, discard_delivery, retry_delivery
 from zhongshu.kernel.job import Job
 from zhongshu.kernel.pulse import read_pulses
+from zhongshu.kernel.registry import registry
 from zhongshu.portal.records.query import get_rows
+from zhongshu.portal.records.trail import print_known
 from zhongshu.portal.render import Cell, tone_of
 from zhongshu.security.access import check_verb, list_verbs
 from zhongshu.security.audit import AuditEntry, create_entry
 from zhongshu.sense.observe.facade import list_connections, list_refused, list_refused_counts, replay_quarantine
 
-from .pages import SYSTEM, render_table, table, with_right
+from .pages import AUDIT, SYSTEM, render_table, table, with_right
 
 __all__ = ["audit", "connections", "deliveries", "jobs", "processes", "refused", "replay", "retry_job", "settle_delivery"]
 
@@ -71,7 +74,7 @@ def connections(request: HttpRequest) -> HttpResponse:
         rows.append(
             [
                 Cell(view.source, label=labels[0], url=url, note=counted.address),
-                Cell(view.protocol, label=labels[1]),
+                Cell(str(dict(kind.get_field("protocol").codes).get(view.protocol, view.protocol)), label=labels[1]),
                 Cell(state[0], label=labels[2], badge=state[1]),
                 Cell(f"{counted.frames:,}", label=labels[3], align="end"),
                 Cell(f"{counted.readings:,}", label=labels[4], align="end"),
@@ -194,20 +197,39 @@ def settle_delivery(request: HttpRequest, pk: int, what: str) -> HttpResponse:
 
 
 @require_GET
-@with_right("security.AuditEntry")
+@with_right(AUDIT)
 def audit(request: HttpRequest) -> HttpResponse:
     """Show the newest entries of the trail; values stay masked here."""
     labels = [_("When"), _("Who"), _("What"), _("Why")]
     rows = [
         [
             Cell("", at=entry.at, label=labels[0]),
-            Cell(entry.by_name, label=labels[1], note=entry.by_address),
-            Cell(f"{entry.verb} {entry.kind}", label=labels[2], note=entry.record_uid or (f"{entry.count}×" if entry.count > 1 else "")),
-            Cell(entry.why or "–", label=labels[3]),
+            Cell(print_known(entry.by_name), label=labels[1], note=entry.by_address),
+            Cell(f"{_verb_words().get(entry.verb, entry.verb)} · {_kind_word(entry.kind)}", label=labels[2], url=_entry_url(entry), note=f"{entry.count}×" if entry.count > 1 else ""),
+            Cell(print_known(entry.why) or "–", label=labels[3]),
         ]
         for entry in AuditEntry.objects.order_by("-id")[:SHOWN]
     ]
-    return render_table(request, "admin-audit", _("Trail"), table(labels, rows), nothing=_("The trail is empty"))
+    return render_table(request, "admin-audit", _("Audit trail"), table(labels, rows), nothing=_("The trail is empty"))
+
+
+def _verb_words() -> dict[str, Any]:
+    return {
+        "create": _("created"), "change": _("changed"), "remove": _("removed"), "look": _("looked at"), "denied": _("refused"), "export": _("exported"),
+        "log-in": _("logged in"), "log-out": _("logged out"), "log-in-failed": _("log-in failed"), "locked-out": _("locked out"), "unlocked": _("unlocked"),
+        "totp-added": _("second step set up"), "totp-removed": _("second step removed"), "replay": _("taken again"), "retry": _("run again"),
+        "discard": _("discarded"), "restore": _("restored"),
+    }  # fmt: skip
+
+
+def _kind_word(name: str) -> str:
+    kind = registry.find("kind", name)
+    return capfirst(str(kind.label)) if kind is not None else _("System") if name == SYSTEM else name or "–"
+
+
+def _entry_url(entry: AuditEntry) -> str:
+    kind = registry.find("kind", entry.kind)
+    return reverse("record", args=[kind.slug, entry.record_uid]) if kind is not None and entry.record_uid else ""
 
 
 def _state_words() -> dict[str, Any]:

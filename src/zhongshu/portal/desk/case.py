@@ -13,22 +13,33 @@ from django.urls import reverse
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from zhongshu.brain.fuse.models import CityEvent
+from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.time import now
-from zhongshu.kernel.units import get_symbol
-from zhongshu.portal.records.pages import Panel
+from zhongshu.portal.records.address import add_page, record_url
+from zhongshu.portal.records.detail import Panel, build_place_panel
+from zhongshu.portal.records.trail import print_known
 from zhongshu.portal.render import Cell, tone_of
 from zhongshu.portal.shell import get_user, page_context
+from zhongshu.security.access import Scope, scope_for
 from zhongshu.security.identity.models import Organisation, User
 from zhongshu.sense.observe.models import Alarm
-from zhongshu.work.case import ActRefused, ActView, CaseConflict, CaseView, LimitView, do_act, find_case, list_acts
+from zhongshu.work.case import ActRefused, ActView, CaseConflict, CaseView, LimitView, TrailRow, do_act, find_case, list_acts
+from zhongshu.work.case.models import Case
 
+from .event import build_signal_table
 from .todo import format_left
 
 __all__ = ["act", "case", "case_geojson"]
 
 AROUND = timedelta(hours=12)
 NOBODY = UUID(int=0)
-NOBODY = UUID(int=0)
+
+
+@add_page("work.Case")
+def case_url(record: Case) -> str:
+    """A case is shown by its own page, not by its fields."""
+    return reverse("case", args=[record.uid])
 
 
 @login_required
@@ -40,9 +51,9 @@ def case(request: HttpRequest, uid: UUID) -> HttpResponse:
         **page_context(request, "work-case", view.title),
         "subtitle": f"{view.case_no} · {view.kind_label}",
         "badges": _build_badges(view),
-        "crumbs": [{"label": _("To do"), "url": reverse("desk")}],
+        "crumbs": [{"label": _("Cases"), "url": reverse("records", args=["work-case"])}],
         "actions": [_build_action(view, a, first=i == 0) for i, a in enumerate(acts)],
-        "panels": _build_panels(view),
+        "panels": _build_panels(view, scope_for(request.user, "kernel.Division", "view")),
         "related": [],
         "trail": _build_trail(view),
         "with_map": view.lon is not None,
@@ -80,8 +91,9 @@ def act(request: HttpRequest, uid: UUID, name: str) -> HttpResponse:
             messages.success(request, _("%(no)s: %(act)s.") % {"no": done.case_no, "act": found.label})
             return redirect("case", uid)
     context = {
-        **page_context(request, "work-case", f"{found.label}: {view.title}"),
-        "subtitle": view.case_no,
+        **page_context(request, "work-case", f"{found.label} · {view.title}"),
+        "intro": f"{view.case_no} · {view.kind_label} · {view.organisation or '–'}",
+        "crumbs": [{"label": view.case_no, "url": reverse("case", args=[uid])}],
         "form": form,
         "submit_label": found.label,
         "confirm_label": found.label,
@@ -99,7 +111,7 @@ def case_geojson(request: HttpRequest, uid: UUID) -> JsonResponse:
     """Return the place of a case for the small map of its page."""
     view = _find(request, uid)
     place = {"type": "Point", "coordinates": [view.lon, view.lat]}
-    point = {"type": "Feature", "id": view.uid, "geometry": place, "properties": {"uid": view.uid, "name": view.title, "band": "high", "url": ""}}
+    point = {"type": "Feature", "id": view.uid, "geometry": place, "properties": {"uid": view.uid, "name": view.title, "band": view.level, "url": ""}}
     return JsonResponse({"type": "FeatureCollection", "features": [point] if view.lon is not None else []})
 
 
@@ -123,6 +135,7 @@ class ActForm(forms.Form):
         elif wanted.needs == "limit":
             choices = [("4 h", _("4 hours")), ("1 working d", _("1 working day")), ("2 working d", _("2 working days")), ("5 working d", _("5 working days"))]
             self.fields["limit"] = forms.ChoiceField(label=_("Longer by"), choices=choices)
+        self.order_fields([name for name in self.fields if name != "note"])  # what is decided first, then why
 
 
 def _find(request: HttpRequest, uid: UUID) -> CaseView:
@@ -150,11 +163,10 @@ def _build_action(view: CaseView, possible: ActView, first: bool) -> dict[str, A
     return {"label": possible.label, "url": reverse("case-act", args=[view.uid, possible.name]), "primary": first and not quiet, "danger": possible.name == "void"}
 
 
-def _build_panels(view: CaseView) -> list[Panel]:
+def _build_panels(view: CaseView, divisions: Scope) -> list[Panel]:
     facts = [
         Cell(view.organisation or "–", label=_("Responsible")),
         Cell(view.assignee or _("nobody yet"), label=_("Assigned to")),
-        Cell(view.division or "–", label=_("Division"), note=view.address if view.address != view.division else ""),
         Cell("", label=_("Opened"), at=view.opened_at),
         *(_build_limit(limit) for limit in view.limits),
     ]
@@ -164,10 +176,9 @@ def _build_panels(view: CaseView) -> list[Panel]:
         facts.append(Cell(str(view.rework), label=_("Worked again")))
     panels = [Panel(_("Case"), facts)]
     panels += _build_measured(view)
-    if view.lon is not None and view.lat is not None:
-        bounds = f"{view.lon - 0.03},{view.lat - 0.02},{view.lon + 0.03},{view.lat + 0.02}"
-        panels.append(Panel(_("Where"), map={"bounds": bounds, "things": reverse("case-geojson", args=[view.uid]), "label": view.title}))
-    return panels
+    record = Case.objects.select_related("division").get(uid=view.uid)
+    place = build_place_panel(record, view.title, reverse("case-geojson", args=[view.uid]), divisions)
+    return [*panels, place] if place is not None else panels
 
 
 def _build_limit(limit: LimitView) -> Cell:
@@ -184,23 +195,9 @@ def _build_measured(view: CaseView) -> list[Panel]:
     if view.event is None:
         return []
     signals = view.event.signals
-    columns = [{"label": label} for label in (_("Level"), _("What"), _("Value"), _("Limit"), _("Since"), _("Until"))]
-    rows = [
-        {
-            "url": "",
-            "cells": [
-                Cell(_level(s.level), label=_("Level"), badge=tone_of(s.level)),
-                Cell(s.title, label=_("What")),
-                Cell(f"{s.value:.4g}" if s.value is not None else "–", unit=get_symbol(s.unit), label=_("Value"), align="end"),
-                Cell(f"{s.limit:g}" if s.limit is not None else "–", unit=get_symbol(s.unit), label=_("Limit"), align="end"),
-                Cell("", label=_("Since"), at=s.started_at),
-                Cell("", label=_("Until"), at=s.cleared_at) if s.cleared_at else Cell(_("still"), label=_("Until"), badge="alert"),
-            ],
-        }
-        for s in signals[:20]
-    ]
     title = _("What was measured") + (f" ({view.event.count})" if view.event.count > 1 else "")
-    panels = [Panel(title, table={"columns": columns, "rows": rows})]
+    event = CityEvent.objects.filter(uid=view.event.uid).first()
+    panels = [Panel(title, table=build_signal_table(signals), url=record_url(get_kind("brain.CityEvent"), event) if event is not None else "")]
     alarm = Alarm.objects.select_related("stream").filter(uid__in=[s.alarm for s in signals if s.alarm]).order_by("-started_at").first()
     if alarm is not None:
         until = min((view.event.ended_at or now()) + AROUND / 4, now())
@@ -209,12 +206,17 @@ def _build_measured(view: CaseView) -> list[Panel]:
     return panels
 
 
+def _print_act(row: TrailRow) -> str:
+    same = row.state_to == row.state_from or row.label.casefold() == row.state_label.casefold()
+    return row.label if same else f"{row.label} → {row.state_label}"
+
+
 def _build_trail(view: CaseView) -> list[dict[str, Any]]:
     return [
         {
             "at": row.at,
-            "who": row.by,
-            "text": row.label + (f" → {row.state_label}" if row.state_to != row.state_from else ""),
+            "who": print_known(row.by),
+            "text": _print_act(row),
             "note": row.note,
             "tone": "danger" if row.late or row.act in ("overdue", "step_overdue", "escalate") else "ok" if row.act in ("pass", "report") else "info",
         }

@@ -9,7 +9,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import KindSpec, list_kinds
-from zhongshu.portal.records.pages import record_url
+from zhongshu.portal.records.address import record_url
+from zhongshu.portal.records.detail import print_when
 from zhongshu.portal.records.query import QueryError, find_page
 from zhongshu.portal.shell import page_context
 from zhongshu.security.access import scope_for
@@ -46,12 +47,12 @@ def _find(request: HttpRequest, kind: KindSpec, words: str) -> dict[str, Any] | 
     if not page.rows:
         return None
     url = f"{reverse('records', args=[kind.slug])}?q={words}"
-    items = [{"url": record_url(kind, row), "text": str(row), "note": _note(kind, row)} for row in page.rows]
+    items = [{"url": record_url(kind, row), "text": str(row), "note": " · ".join(part for part in (_note(kind, row), print_when(kind, row)) if part)} for row in page.rows]
     total = f"{page.total:,}{'+' if page.more else ''}"
     return {"title": kind.label_plural, "url": url, "count_text": _("all %(n)s") % {"n": total} if page.total > PER_KIND else "", "items": items}
 
 
 def _note(kind: KindSpec, row: Any) -> str:
-    first = kind.search[0] if kind.search else ""
-    value = str(getattr(row, first, "") or "") if first else ""
-    return value if value != str(row) else ""
+    """What the search looks in and the name does not say; else the first thing the record points to."""
+    said = [str(getattr(row, name, "") or "") for name in (*kind.search, *(c for c in kind.columns if kind.get_field(c).type == "ref"))]
+    return next((text for text in said if text and text != str(row)), "")

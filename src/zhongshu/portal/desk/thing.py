@@ -11,10 +11,9 @@ from django.utils.translation import get_language, gettext as _
 
 from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.time import now
-from zhongshu.kernel.units import get_symbol
-from zhongshu.portal.records.pages import Panel, add_panels
+from zhongshu.portal.records.detail import Panel, add_panels
 from zhongshu.portal.records.query import get_rows
-from zhongshu.portal.render import Cell
+from zhongshu.portal.render import Cell, print_unit
 from zhongshu.security.access import check_verb
 from zhongshu.sense.device.models import Stream, Thing, Threshold
 from zhongshu.sense.observe.facade import LatestValue, get_series, get_thing_view
@@ -33,13 +32,13 @@ def thing_panels(record: Thing) -> list[Panel]:
     """Latest values of all properties, and charts of the first of them."""
     view = get_thing_view(str(record.uid))
     labels = [_("What"), _("Value"), _("Quality"), _("Measured")]
-    rows = [{"url": "", "cells": _value_cells(value, labels)} for value in view.values]
+    streams = dict(Stream.objects.filter(thing=record).values_list("external_id", "uid"))
+    rows = [{"url": _stream_url(streams.get(value.stream)), "cells": _value_cells(value, labels)} for value in view.values]
     if not rows:
         return []
     panels = [Panel(_("Readings"), table={"columns": [{"label": labels[0]}, {"label": labels[1], "align": "end"}, {"label": labels[2]}, {"label": labels[3]}], "rows": rows})]
-    streams = dict(Stream.objects.filter(thing=record).values_list("external_id", "uid"))
     shown = [value for value in view.values if value.stream in streams][:CHARTS]
-    panels += [Panel(f"{_name(value)}, {_('24 hours')}", chart={"src": _series_url(streams[value.stream], DAY)}) for value in shown]
+    panels += [Panel(f"{_name(value)} · {_('24 hours')}", chart={"src": _series_url(streams[value.stream], DAY)}) for value in shown]
     return panels
 
 
@@ -73,7 +72,7 @@ def stream_series(request: HttpRequest, uid: UUID) -> JsonResponse:
     ]
     prop = stream.property
     name = prop.name_en if get_language() == "en" and prop.name_en else prop.name
-    return JsonResponse({"unit": get_symbol(series.unit), "kind": "line", "series": [{"name": name, "points": points}], "limits": limits})
+    return JsonResponse({"unit": print_unit(series.unit), "kind": "line", "series": [{"name": name, "points": points}], "limits": limits})
 
 
 def _window(request: HttpRequest) -> tuple[datetime, datetime]:
@@ -85,6 +84,10 @@ def _window(request: HttpRequest) -> tuple[datetime, datetime]:
     if start.tzinfo is None or end.tzinfo is None or not start < end or end - start > LONGEST:
         raise Http404(_("from and until must have a zone, in this order, at most 400 days apart."))
     return start, end
+
+
+def _stream_url(uid: Any) -> str:
+    return reverse("record", args=["sense-stream", uid]) if uid is not None else ""
 
 
 def _series_url(uid: Any, span: timedelta) -> str:
@@ -99,7 +102,7 @@ def _value_cells(value: LatestValue, labels: list[str]) -> list[Cell]:
     text = "–" if value.value is None else f"{value.value:.{value.decimals}f}"
     return [
         Cell(_name(value), label=labels[0], note=value.property),
-        Cell(text, unit=get_symbol(value.unit), label=labels[1], align="end"),
+        Cell(text, unit=print_unit(value.unit), label=labels[1], align="end"),
         _quality_cell(value, labels[2]),
         Cell("", at=value.t, label=labels[3]) if value.t else Cell("–", label=labels[3]),
     ]

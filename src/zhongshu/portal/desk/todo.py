@@ -54,9 +54,9 @@ def desk(request: HttpRequest) -> HttpResponse:
             "text": _("New cases of your organisation appear here by themselves."),
             "action": {"url": reverse("records", args=["work-case"]), "label": _("All cases")},
         },
-        "topic": "work.case",
+        "topic": "work.Case",
     }
-    return render(request, "portal/work/todo.html", context)
+    return render(request, "portal/desk/list.html", context)
 
 
 def _build_cells(row: TodoRow, labels: list[str]) -> list[Cell]:

@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET
 
@@ -17,8 +18,11 @@ from zhongshu.portal.render import DetailSpec, FormSpec
 from zhongshu.portal.shell import page_context
 from zhongshu.security.access import Scope, scope_for
 
-from .pages import build_list_page, build_panels, build_related, build_trail, record_url
+from .address import find_page_of, record_url
+from .detail import build_badges, build_panels, build_related
+from .pages import build_list_page
 from .query import QueryError, find_page, get_model, get_rows
+from .trail import build_trail
 from .write import InUse, build_form_class, remove_record, save_form
 
 __all__ = ["change_record", "create_record", "list_records", "record_geojson", "remove", "show_record"]
@@ -39,7 +43,7 @@ def list_records(request: HttpRequest, slug: str) -> HttpResponse:
     if _may(request, kind, "create"):
         label = _("New %(kind)s") % {"kind": kind.label}
         actions.append({"label": label, "url": reverse("record-create", args=[slug]), "primary": True, "icon": "plus"})
-    return render(request, "portal/desk/list.html", {**page_context(request, slug, str(kind.label_plural)), **context, "actions": actions})
+    return render(request, "portal/desk/list.html", {**page_context(request, slug, capfirst(kind.label_plural)), **context, "actions": actions})
 
 
 @require_GET
@@ -47,20 +51,24 @@ def show_record(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
     """Show one record with its place, what points to it and its trail."""
     kind, scope = _enter(request, slug, "view")
     record = _find(kind, scope, uid)
+    if own_page := find_page_of(kind, record):
+        return redirect(own_page)
     scopes = {relation.kind: scope_for(request.user, get_kind(relation.kind), "view") for relation in kind.relations}
     actions: list[dict[str, Any]] = []
     if _may(request, kind, "change", record):
         actions.append({"label": _("Change"), "url": reverse("record-change", args=[slug, uid]), "icon": "edit", "key": "edit"})
     if _may(request, kind, "remove", record):
         actions.append({"label": _("Remove"), "url": reverse("record-remove", args=[slug, uid]), "icon": "trash", "danger": True})
-    panels = build_panels(kind, scope, record)
+    panels = build_panels(kind, scope, record, scope_for(request.user, "kernel.Division", "view"))
     context = {
         **page_context(request, slug, str(record)),
+        "badges": build_badges(kind, record),
         "crumbs": [{"label": kind.label_plural, "url": reverse("records", args=[slug])}],
         "panels": panels,
         "with_chart": any(panel.chart for panel in panels),
         "related": build_related(kind, record, scopes),
         "trail": build_trail(record),
+        "trail_title": _("Changes"),
         "actions": actions,
         "with_map": kind.located,
     }

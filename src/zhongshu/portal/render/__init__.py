@@ -1,6 +1,20 @@
 """How kinds look to people and programs: frozen specs of the portal's surfaces, and the values in their cells."""
 
-from .cells import Cell, build_cell, format_value, tone_of
+from .cells import Cell, add_words, build_cell, find_words, format_value, print_unit, tone_of
 from .specs import ColumnSpec, DetailSpec, FilterSpec, FormSpec, ListSpec, RestSpec
 
-__all__ = ["Cell", "ColumnSpec", "DetailSpec", "FilterSpec", "FormSpec", "ListSpec", "RestSpec", "build_cell", "format_value", "tone_of"]
+__all__ = [
+    "Cell",
+    "ColumnSpec",
+    "DetailSpec",
+    "FilterSpec",
+    "FormSpec",
+    "ListSpec",
+    "RestSpec",
+    "add_words",
+    "build_cell",
+    "find_words",
+    "format_value",
+    "print_unit",
+    "tone_of",
+]

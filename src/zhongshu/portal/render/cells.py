@@ -8,15 +8,17 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import FieldSpec
+from zhongshu.kernel.registry import registry
+from zhongshu.kernel.units import UnknownUnit, get_unit
 
-__all__ = ["Cell", "build_cell", "format_value", "tone_of"]
+__all__ = ["Cell", "add_words", "build_cell", "find_words", "format_value", "print_unit", "tone_of"]
 
 TONES = {
     "ok": {"ok", "in_service", "cleared", "closed", "done", "good", "yes"},
     "warn": {"low", "maintenance", "warn", "returned", "suspended", "waiting", "checking"},
-    "alert": {"high", "overdue"},
+    "alert": {"high", "overdue", "raised"},
     "danger": {"fault", "bad", "failed", "dead"},
-    "info": {"raised", "opened", "accepted", "assigned", "acting", "running", "installed", "planned", "open"},
+    "info": {"opened", "accepted", "assigned", "acting", "running", "installed", "planned", "open"},
 }
 LEVELS = {"red", "orange", "yellow", "blue"}
 
@@ -48,8 +50,37 @@ def tone_of(code: str) -> str:
     return next((tone for tone, codes in TONES.items() if code in codes), "silent")
 
 
-def build_cell(field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "") -> Cell:
-    """Print one value of a field; `mask` is given where the caller's class ceiling is below the field's."""
+def print_unit(code: str) -> str:
+    """Return the printed symbol of a unit's wire code (`ug/m3` → µg/m³, `Cel` → °C); a code that the table of units does not know is shown as it is."""
+    try:
+        return get_unit(code).symbol if code else ""
+    except UnknownUnit:
+        return code
+
+
+Words = Callable[[str], Any]
+
+
+def add_words(kind: str, field: str) -> Callable[[Words], Words]:
+    """Declare that the decorated function says in words what a text field of a kind holds as a code: a unit, a kind of case, a list of pollutants."""
+
+    def declare(words: Words) -> Words:
+        registry.add("words", f"{kind}.{field}", words)
+        return words
+
+    return declare
+
+
+def find_words(kind: str, field: str) -> Words | None:
+    """Return what says a field's values in words, or None."""
+    found: Words | None = registry.find("words", f"{kind}.{field}")
+    return found
+
+
+def build_cell(
+    field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "", unit: str = "", words: Words | None = None
+) -> Cell:
+    """Print one value of a field; `mask` is given where the caller's class ceiling is below the field's, `unit` (a code) where the record and not the field knows it."""
     align = "end" if field.type in ("quantity", "number", "integer") else ""
     if value is None or value == "":
         return Cell("–", label=field.label, align=align)
@@ -59,15 +90,22 @@ def build_cell(field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], st
         return Cell(str(dict(field.codes).get(value, value)), label=field.label, badge=tone_of(str(value)))
     if isinstance(value, datetime):
         return Cell("", label=field.label, at=value)
-    return Cell(format_value(value), label=field.label, unit=field.unit, url=url, align=align, wide=field.type == "long_text")
+    text = str(words(value)) if words is not None else format_value(value)
+    return Cell(text, label=field.label, unit=print_unit(field.unit or unit), url=url, align=align, wide=field.type in ("long_text", "json"))
 
 
 def format_value(value: Any) -> str:
-    """Print a plain value: booleans as words, numbers without noise, dates as ISO."""
+    """Print a plain value: booleans as words, numbers without noise, dates as ISO, structures as name and value."""
     if isinstance(value, bool):
         return str(_("yes") if value else _("no"))
+    if isinstance(value, int):
+        return f"{value:,}"
     if isinstance(value, float):
         return f"{value:.6g}"
     if isinstance(value, date):
         return value.isoformat()
+    if isinstance(value, dict):
+        return "; ".join(f"{name}: {format_value(each)}" for name, each in value.items()) or "–"
+    if isinstance(value, list | tuple):
+        return ", ".join(format_value(each) for each in value) or "–"
     return str(value)

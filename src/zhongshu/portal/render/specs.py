@@ -5,9 +5,12 @@ from typing import Any
 
 from zhongshu.kernel.derive import KindSpec, surface
 
+from .cells import print_unit
+
 __all__ = ["ColumnSpec", "DetailSpec", "FilterSpec", "FormSpec", "ListSpec", "RestSpec"]
 
 RIGHT = {"quantity", "number", "integer"}
+PLACE = ("division", "address", "lon", "lat")
 SORTABLE = {"text", "code", "quantity", "number", "integer", "flag", "date", "time"}
 
 
@@ -49,12 +52,13 @@ class ListSpec:
 
 @dataclass(frozen=True)
 class DetailSpec:
-    """How one record is shown: all fields that are not binary, in declared order."""
+    """How one record is shown: its fields in declared order but for `place`, the fields that say where it stands and are printed beside its map."""
 
     kind: str
     fields: tuple[ColumnSpec, ...]
     references: tuple[str, ...]
     located: bool
+    place: tuple[ColumnSpec, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -84,7 +88,7 @@ def _column(kind: KindSpec, name: str) -> ColumnSpec:
         name=name,
         label=found.label,
         type=found.type,
-        unit=found.unit,
+        unit=print_unit(found.unit),
         align="end" if found.type in RIGHT else "",
         sortable=found.type in SORTABLE and found.indexed and not found.classified,
         classified=found.classified,
@@ -110,9 +114,11 @@ def _build_filter(kind: KindSpec, name: str) -> FilterSpec:
 
 @surface("detail")
 def build_detail(kind: KindSpec) -> DetailSpec:
-    """Build the detail page: every field that can be read as text."""
-    names = tuple(f.name for f in kind.fields if f.type != "binary" and f.classified != "core")
-    return DetailSpec(kind.name, tuple(_column(kind, name) for name in names), _references(kind, names), kind.located)
+    """Build the detail page: every field that can be read as text and means something to people."""
+    names = tuple(f.name for f in kind.fields if f.type != "binary" and f.classified != "core" and f.name not in kind.hidden)
+    place = tuple(name for name in names if kind.located and name in PLACE)
+    facts = tuple(name for name in names if name not in place)
+    return DetailSpec(kind.name, tuple(_column(kind, name) for name in facts), _references(kind, names), kind.located, tuple(_column(kind, name) for name in place))
 
 
 @surface("form")

@@ -54,22 +54,24 @@ def scope_for(user: Any, kind: KindSpec | str, verb: str, now: datetime | None =
 
     A grant counts from `valid_from` until before `valid_until`; of a role that needs a second factor only while the session has shown one; under an API token
     only as far as the token's limit. `kind` may be a name without a spec (`security.AuditEntry`). A revoked grant stops counting in every
-    process within a second. Trees do not restrict kinds of public class that have no place in any tree (lists of codes and the like); every other kind without
-    a path is closed to restricted grants.
+    process within a second. Trees do not restrict kinds of public class that have no place in any tree (lists of codes and the like), nor does the tree of
+    organisations restrict looking at a public kind that belongs to none (the map of divisions); every other kind without a path is closed to restricted grants.
     """
     if user is None or not getattr(user, "pk", None) or not user.is_active:
         return NOTHING
     spec: KindSpec | None = kind if isinstance(kind, KindSpec) else registry.find("kind", kind)
     name = spec.name if spec else str(kind)
     at = now or datetime.now(UTC)
-    free = spec is not None and get_class(spec.level) is DataClass.PUBLIC and not (spec.scope_division or spec.scope_organisation)
+    public = spec is not None and get_class(spec.level) is DataClass.PUBLIC
+    free = spec is not None and public and not (spec.scope_division or spec.scope_organisation)
+    common = spec is not None and public and not spec.scope_organisation and verb == "view"
     clauses = []
     for held in _list_counting(user, at):
         verbs = held.verbs_on(name)
         if user.limit is not None and user.limit.verbs:
             verbs &= user.limit.verbs
         if verb in verbs:
-            clauses.append(Clause(None if free else held.divisions, None if free else held.organisations, held.ceiling, verbs, held.purpose))
+            clauses.append(Clause(None if free else held.divisions, None if free or common else held.organisations, held.ceiling, verbs, held.purpose))
     return Scope(tuple(dict.fromkeys(clauses)))
 
 
@@ -91,9 +93,9 @@ def check_verb(user: Any, kind: KindSpec | str, verb: str, record: Any = None) -
     name = spec.name if spec else kind
     scope = scope_for(user, spec or name, verb)
     if not scope:
-        raise Denied(_("You may not %(verb)s %(kind)s.") % {"verb": verb, "kind": spec.label_plural if spec else name})
+        raise Denied(_("You may not %(verb)s %(kind)s.") % {"verb": _word(verb), "kind": spec.label_plural if spec else name})
     if record is not None and not scope.allows(get_row(spec or get_kind(str(name)), record)):
-        raise Denied(_("You may not %(verb)s this %(kind)s: it lies outside what you were granted.") % {"verb": verb, "kind": spec.label if spec else name})
+        raise Denied(_("You may not %(verb)s this %(kind)s: it lies outside what you were granted.") % {"verb": _word(verb), "kind": spec.label if spec else name})
     return scope
 
 
@@ -151,3 +153,20 @@ def _build_span(tree: Any) -> tuple[Interval, ...] | None:
     if tree is None:
         return None
     return ((tree.left, tree.right),) if tree.left >= 1 else ()
+
+
+def _word(verb: str) -> str:
+    words = {
+        "view": _("view"),
+        "create": _("create"),
+        "change": _("change"),
+        "remove": _("remove"),
+        "export": _("export"),
+        "act": _("act on"),
+        "check": _("check"),
+        "reveal": _("reveal"),
+        "assign": _("assign"),
+        "dispatch": _("dispatch"),
+        "void": _("void"),
+    }
+    return words.get(verb, verb)

@@ -43,8 +43,10 @@ class Organisation(Record):
         verbose_name_plural = _("organisations")
 
     class Show:
-        columns = ["code", "name", "kind", "parent", "division"]
+        columns = ["name", "code", "kind", "parent", "division"]
         search = ["code", "name", "name_en"]
+        order = ["left"]
+        hidden = ["left", "right"]
         icon = "building"
 
     class Rights:
@@ -66,7 +68,7 @@ class Post(Record):
         verbose_name_plural = _("posts")
 
     class Show:
-        columns = ["code", "title", "organisation"]
+        columns = ["title", "code", "organisation"]
         search = ["code", "title"]
         icon = "id-badge-2"
 
@@ -105,7 +107,7 @@ class User(AbstractBaseUser, Record):
         verbose_name_plural = _("users")
 
     class Show:
-        columns = ["username", "name", "organisation", "post", "phone", "is_active"]
+        columns = ["name", "username", "organisation", "post", "phone", "is_active"]
         search = ["username", "name"]
         icon = "user"
 

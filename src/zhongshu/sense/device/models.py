@@ -70,7 +70,8 @@ class Product(Record):
         verbose_name_plural = _("products")
 
     class Show:
-        columns = ["code", "name", "maker"]
+        columns = ["name", "code", "maker"]
+        hidden = ["icon"]
         icon = "box"
 
     def __str__(self) -> str:
@@ -98,7 +99,8 @@ class Property(Record):
         constraints = [models.UniqueConstraint(fields=["product", "code"], name="sense_property_once")]
 
     class Show:
-        columns = ["product", "code", "name", "unit", "period_s", "low", "high"]
+        columns = ["name", "code", "product", "unit", "period_s", "low", "high"]
+        units = {"low": "unit", "high": "unit"}
         icon = "ruler"
         menu = False
 
@@ -128,7 +130,7 @@ class Thing(Located, Owned, Record):
         ]
 
     class Show:
-        columns = ["external_id", "name", "product", "band", "state", "division", "organisation"]
+        columns = ["name", "external_id", "product", "band", "state", "division", "organisation"]
         filters = ["product", "band", "state", "division"]
         search = ["external_id", "name"]
         title = "name"
@@ -172,7 +174,8 @@ class Stream(Record):
         constraints = [models.UniqueConstraint(fields=["thing", "property"], name="sense_stream_once")]
 
     class Show:
-        columns = ["external_id", "thing", "property", "unit", "ordinal", "active"]
+        columns = ["external_id", "thing", "property", "unit", "active"]
+        hidden = ["ordinal"]
         search = ["external_id"]
         icon = "wave-sine"
         menu = False
@@ -194,7 +197,7 @@ class Threshold(Record):
     stream = models.ForeignKey(Stream, on_delete=models.PROTECT, null=True, blank=True, related_name="thresholds", verbose_name=_("only for"))
     op = CodeField(ThresholdOp, default=ThresholdOp.ABOVE, verbose_name=_("when"))
     limit = models.FloatField(_("limit"))
-    clear = models.FloatField(_("cleared at"))
+    clear = models.FloatField(_("clears at"))
     for_s = models.PositiveIntegerField(_("for at least, s"), default=0)
     level = CodeField(ThresholdLevel, default=ThresholdLevel.YELLOW, verbose_name=_("level"))
     title = models.CharField(_("title"), max_length=120)
@@ -209,6 +212,7 @@ class Threshold(Record):
     class Show:
         columns = ["title", "property", "op", "limit", "clear", "for_s", "level", "source", "active"]
         search = ["title", "source"]
+        units = {"limit": "property.unit", "clear": "property.unit"}
         icon = "alert-triangle"
 
     def __str__(self) -> str:

@@ -21,7 +21,8 @@ class AlarmState(CodeList):
 class Alarm(Located, Owned, Record):
     """A threshold was true for its duration; one alarm from raise to clear, however many readings lie between.
 
-    `key` is (stream, threshold, start) and makes a repeated fact recognisable. `historical`: found in data older than 48 h; visible, but opens no case and sends no notice.
+    `key` is (stream, threshold, start) and makes a repeated fact recognisable. `historical`: found in data older than 48 h;
+    visible, but opens no case and sends no notice.
     """
 
     key = IdentityField(_("key"), max_length=80)
@@ -50,7 +51,7 @@ class Alarm(Located, Owned, Record):
         ]
 
     class Show:
-        columns = ["started_at", "level", "title", "thing", "value", "state", "division"]
+        columns = ["title", "level", "thing", "value", "state", "started_at", "division"]
         filters = ["state", "level", "historical", "division"]
         search = ["title"]
         order = ["-started_at"]
@@ -58,6 +59,8 @@ class Alarm(Located, Owned, Record):
         marker = "level"
         icon = "bell"
         writable = False
+        hidden = ["key", "unit"]
+        units = {"value": "unit", "peak": "unit", "limit": "unit"}
 
     def __str__(self) -> str:
         return self.title

@@ -116,7 +116,9 @@ class _Receiver:
     def _open(self, name: str) -> _Partition:
         """Return a partition by its name on the wire. Raises `OriginDiffers` for a name that is taken here."""
         if not NAME.fullmatch(name) or name in APART or name == self._house.gateway.partition:
-            raise OriginDiffers(f"the partition name {name[:64]!r} cannot be forwarded here: it is our own or no plain name; set [gateway] partition on the sending machine")
+            raise OriginDiffers(
+                f"the partition name {name[:64]!r} cannot be forwarded here: it is our own or no plain name; set [gateway] partition on the sending machine"
+            )
         if name not in self._partitions:
             self._partitions[name] = _Partition(LogMirror(self._house.path("log", f"{name}.sqlite3")))
         return self._partitions[name]

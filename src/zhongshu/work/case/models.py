@@ -67,6 +67,7 @@ class Case(Located, Owned, Record):
         marker = "level"
         icon = "clipboard-check"
         writable = False
+        hidden = ["key", "event_uid"]
 
     def __str__(self) -> str:
         return self.case_no
@@ -122,6 +123,7 @@ class CaseStep(Record):
         order = ["-id"]
         icon = "list-check"
         menu = False
+        related = False
         writable = False
 
     class Rights:
@@ -155,6 +157,9 @@ class Responsibility(Record):
         columns = ["division", "case_kind", "organisation"]
         search = ["case_kind"]
         icon = "sitemap"
+
+    def __str__(self) -> str:
+        return f"{self.division} · {self.organisation}"
 
 
 class CaseNumber(models.Model):
