@@ -14,7 +14,11 @@ os.environ["ZHONGSHU_CITY_LANGUAGE"] = "en"  # what tests read in refusals is th
 os.environ["DJANGO_SETTINGS_MODULE"] = "zhongshu.config.settings"
 
 import django  # noqa: E402
+import hypothesis  # noqa: E402
 from django.conf import settings  # noqa: E402
+
+hypothesis.settings.register_profile("house", deadline=None)  # a loaded machine is no failure; speed is measured by make bench
+hypothesis.settings.load_profile("house")
 
 django.setup()
 assert str(settings.HOUSE.home) == _home
