@@ -7,7 +7,7 @@ from django import forms
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, ProtectedError, QuerySet
 from django.forms import ModelForm, modelform_factory
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext as _, gettext_lazy
 
 from zhongshu.kernel.derive import KindSpec, build_surface, get_kind
 from zhongshu.kernel.record import Actor, Record, change
@@ -16,7 +16,13 @@ from zhongshu.security.access import Scope
 
 from .query import get_model, get_rows
 
-__all__ = ["InUse", "build_form_class", "remove_record", "save_form"]
+__all__ = ["InUse", "ReasonForm", "build_form_class", "remove_record", "save_form"]
+
+
+class ReasonForm(forms.Form):
+    """Why something is done that others will ask about."""
+
+    why = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=500, help_text=gettext_lazy("Stands in the trail beside your name."))
 
 
 class InUse(ValueError):
