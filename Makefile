@@ -22,10 +22,10 @@ test: install
 	@$(BIN)/pytest -q -n $(WORKERS)
 
 long: install
-	@$(BIN)/python scripts/long.py
+	@$(BIN)/python scripts/long.py $(ARGS)
 
 bench: install
-	@$(BIN)/python -m benchmarks
+	@$(BIN)/python -m benchmarks $(ARGS)
 
 check: install
 	@$(BIN)/python scripts/check.py

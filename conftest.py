@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-_MEMORY = Path("/dev/shm")  # where there is one, tests' databases live in memory: their thousands of syncs prove nothing about the disk
+_MEMORY = Path("/dev/shm")  # noqa: S108 where there is one, tests' databases live in memory: their thousands of syncs prove nothing about the disk
 _home = tempfile.mkdtemp(prefix="zhongshu-test-", dir=_MEMORY if os.access(_MEMORY, os.W_OK) else None)
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["ZHONGSHU_HOME"] = _home

@@ -30,6 +30,7 @@ def describe_machine() -> str:
 
 
 def list_benchmarks() -> list[str]:
+    """Return the names of all benchmarks."""
     return sorted(file.stem for file in HERE.glob("*.py") if not file.stem.startswith("_") and "def main(" in file.read_text(encoding="utf-8"))
 
 
@@ -48,6 +49,7 @@ def run(name: str, report: list[str]) -> bool:
 
 
 def main() -> int:
+    """Run what was asked for."""
     known = list_benchmarks()
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="*", metavar="name", help=f"which (default: all): {', '.join(known)}")

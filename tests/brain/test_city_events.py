@@ -1,5 +1,6 @@
 """City events: what is one event and what is two, by subject, by place, by time."""
 
+import dataclasses
 import datetime as dt
 import uuid
 
@@ -75,3 +76,10 @@ def test_an_event_rule_with_a_slip_is_refused():
         EventRule("eventcheck.bad", "eventcheck.x", "x", min_level="pink")
     with pytest.raises(KeyError):
         EventRule("eventcheck.bad", "eventcheck.x", "x", title="{colour}")
+
+
+def test_an_alarm_stands_before_the_many_results_of_a_rule_that_follow_it():
+    event = take_signal(OWN, signal(subject="a"))
+    for hour in range(3):
+        take_signal(OWN, dataclasses.replace(signal(subject="a", hours=hour), source="rule"))
+    assert [s.source for s in find_event(str(event.uid)).signals] == ["alarm", "rule", "rule", "rule"]

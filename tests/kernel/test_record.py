@@ -61,6 +61,17 @@ def test_bulk_writes_keep_history_too():
     assert Division.history_model._default_manager.filter(code="3", recorded_until__isnull=True).count() == 0
 
 
+def test_bulk_history_holds_every_column_whether_the_ids_lie_together_or_apart():
+    with change(SYSTEM, "load"):
+        Division.objects.bulk_create([Division(code=str(n), name=f"n{n}", level="town", shape=b"\x01", lon=n / 3, population=n or None) for n in range(1200)])
+    with change(SYSTEM, "every second"):
+        Division.objects.filter(population__isnull=False).extra(where=["id %% 2 = 0"]).update(name_en="even")
+    columns = [f.attname for f in Division._meta.concrete_fields if f.name != "id"]
+    open_now = Division.history_model._default_manager.filter(recorded_until__isnull=True)
+    assert list(open_now.order_by("record_id").values_list("record_id", *columns)) == list(Division.objects.order_by("id").values_list("id", *columns))
+    assert 590 < Division.history_model._default_manager.filter(changed_why="every second").count() < 610
+
+
 def test_a_stale_copy_cannot_overwrite_a_newer_version():
     made = _division()
     stale = Division.objects.get(pk=made.pk)

@@ -44,9 +44,9 @@ class Installation:
         self.environment |= {"ZHONGSHU_GATEWAY_INTAKE_PORT": str(self.intake_port), "ZHONGSHU_GATEWAY_HJ212_PORT": str(free_port())}
         self.environment |= {f"ZHONGSHU_{key.upper()}": str(value) for key, value in settings.items()}
 
-    def run(self, *arguments, text=None, check=True):
+    def run(self, *arguments, text=None, check=True, timeout=120):
         command = [sys.executable, "-m", "zhongshu", *arguments]
-        done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, timeout=120, cwd=self.home.parent)
+        done = subprocess.run(command, env=self.environment, input=text, capture_output=True, text=True, timeout=timeout, cwd=self.home.parent)
         if check:
             assert done.returncode == 0, f"{arguments}: {done.stdout}\n{done.stderr}"
         return done

@@ -5,7 +5,6 @@ import contextlib
 import io
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -49,12 +48,8 @@ def is_open(port):
 
 
 @pytest.fixture
-def mosquitto(tmp_path):
-    binary = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin")
-    if binary is None:
-        if "mosquitto" in os.environ.get("ZHONGSHU_REQUIRE", ""):
-            pytest.fail("ZHONGSHU_REQUIRE names mosquitto, but it is not installed")
-        pytest.skip("the Mosquitto broker is not installed")
+def mosquitto(tmp_path, require):
+    binary = require("mosquitto")
     port = free_port()
     config = tmp_path / "mosquitto.conf"
     config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\n")

@@ -5,7 +5,9 @@ import json
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import shapely
 
+from zhongshu.kernel.place.models import Division
 from zhongshu.kernel.record import change
 from zhongshu.security.identity.credential import has_secret
 from zhongshu.security.identity.token_models import Credential
@@ -95,3 +97,16 @@ def test_changes_are_published_when_they_have_been_quiet_and_connections_at_once
     assert not SourceDirectory(own_house.path("dim")).find("mqtt:m1").active
     again = Publisher(own_house)
     assert not again.look(200.0) and not again.look(210.0)
+
+
+def test_a_thing_without_a_division_belongs_to_the_deepest_one_it_stands_in(meter, officer):
+    with change(officer, "divisions"):
+        city = Division(code="990100", name="city", level="city", left=1, right=2, shape=bytes(shapely.to_wkb(shapely.box(116, 39, 117, 41))))
+        city.save()
+        county = Division(code="990101", name="county", level="county", parent=city, left=2, right=2, shape=bytes(shapely.to_wkb(shapely.box(116, 39, 117, 40))))
+        county.save()
+    places = {"in the county": (116.5, 39.5), "in the city": (116.5, 40.5), "abroad": (100.0, 30.0)}
+    register_things([ThingRow(name, name, "meter", lon=lon, lat=lat) for name, (lon, lat) in places.items()], officer, "test")
+    register_things([ThingRow("told", "told", "meter", lon=116.5, lat=39.5, division="990100"), ThingRow("nowhere", "nowhere", "meter")], officer, "test")
+    found = dict(Thing.objects.values_list("external_id", "division__code"))
+    assert found == {"in the county": "990101", "in the city": "990100", "abroad": None, "told": "990100", "nowhere": None}

@@ -1,5 +1,6 @@
 """The one origin: live streams, static files, tiles and intake are served here; everything else goes to Django in a bounded thread pool."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ def build_application() -> App:
 
     async def front(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            await _lifespan(receive, send)
+            await _lifespan(receive, send, [app.close for app in mounts.values() if hasattr(app, "close")])
             return
         if scope["type"] != "http":
             return
@@ -48,12 +49,14 @@ def build_application() -> App:
     return front
 
 
-async def _lifespan(receive: Receive, send: Send) -> None:
+async def _lifespan(receive: Receive, send: Send, closers: list[Callable[[], None]]) -> None:
     while True:
         message = await receive()
         if message["type"] == "lifespan.startup":
             await send({"type": "lifespan.startup.complete"})
         elif message["type"] == "lifespan.shutdown":
+            for close in closers:
+                await asyncio.to_thread(close)
             await send({"type": "lifespan.shutdown.complete"})
             return
 

@@ -22,6 +22,7 @@ class WebServer(uvicorn.Server):
         end_streams()
         await super().shutdown(sockets)
 
+
 GRACE_S = 5
 
 

@@ -36,7 +36,7 @@ class Records:
 
 @dataclass(frozen=True)
 class Web:
-    """The one origin people and programs talk to."""
+    """The one origin people and programs talk to. `intake` takes readings at `/intake/v1/observations` here as well: for small use, and one web process a data folder."""
 
     host: str = "127.0.0.1"
     port: int = 8000
@@ -44,6 +44,7 @@ class Web:
     https: bool = False
     threads: int = 8
     session_hours: int = 12
+    intake: bool = True
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def load_house(home: Path | str | None = None) -> House:
     if house.nats.role not in ("forward", "receive"):
         raise SettingsError(f"{file}: [nats] role = {house.nats.role!r} is neither 'forward' nor 'receive'")
     try:
-        house.zone
+        ZoneInfo(house.city.zone)
     except (ZoneInfoNotFoundError, ValueError) as error:
         raise SettingsError(f"{file}: [city] zone = {house.city.zone!r} is not a zone name such as 'Asia/Shanghai'") from error
     return house

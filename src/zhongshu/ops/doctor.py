@@ -15,7 +15,6 @@ from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
 from zhongshu.kernel.digest import DigestMismatch, check_digests
-from zhongshu.kernel.digest import DigestMismatch, check_digests
 from zhongshu.kernel.event import Delivery
 from zhongshu.kernel.home import House
 from zhongshu.kernel.job import Job

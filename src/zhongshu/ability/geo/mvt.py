@@ -42,9 +42,7 @@ def encode_points(layer: str, tile: Tile, lon: ArrayLike, lat: ArrayLike, ids: A
     return _encode_layer(layer, body, keys, values)
 
 
-def encode_shapes(
-    layer: str, tile: Tile, shapes: Sequence[Any] | NDArray[Any], ids: ArrayLike, columns: Columns, detail: float = 1.0
-) -> bytes:
+def encode_shapes(layer: str, tile: Tile, shapes: Sequence[Any] | NDArray[Any], ids: ArrayLike, columns: Columns, detail: float = 1.0) -> bytes:
     """One tile with one layer of lines or polygons, clipped to the tile and its buffer and simplified to ``detail``
     tile units (4096 a tile side). Shapes that leave nothing are dropped. Raises ``ValueError`` above 50 000 shapes
     or 500 000 vertices: simplify beforehand or ask for a deeper zoom.
@@ -153,9 +151,7 @@ def _encode_fixed(ids: U64, tags: U64, has: NDArray[np.bool_], geometry: U64) ->
     one = np.ones((count, 1), dtype=np.uint64)
     tag_length = (_lengths(tags) * has).sum(axis=1, dtype=np.int64)[:, None].astype(np.uint64)
     geometry_length = _lengths(geometry).sum(axis=1, dtype=np.int64)[:, None].astype(np.uint64)
-    inner = np.hstack(
-        [one * 0x08, ids[:, None], one * 0x12, tag_length, tags, one * 0x18, one, one * 0x22, geometry_length, geometry]
-    )
+    inner = np.hstack([one * 0x08, ids[:, None], one * 0x12, tag_length, tags, one * 0x18, one, one * 0x22, geometry_length, geometry])
     mask = np.ones(inner.shape, dtype=bool)
     mask[:, 4 : 4 + tags.shape[1]] = has
     length = (_lengths(inner) * mask).sum(axis=1, dtype=np.int64)[:, None].astype(np.uint64)

@@ -124,9 +124,7 @@ class PointLayer:
         return to_lonlat(self._x[slots], self._y[slots])
 
 
-def render_points_tile(
-    name: str, layer: PointLayer, tile: Tile, ids: NDArray[Any], columns: Columns, max_points: int = 2000
-) -> bytes:
+def render_points_tile(name: str, layer: PointLayer, tile: Tile, ids: NDArray[Any], columns: Columns, max_points: int = 2000) -> bytes:
     """A vector tile of a layer: single points with attributes while there are at most ``max_points``, else clusters.
 
     ``ids`` and ``columns`` are indexed by the layer's rows. Clusters carry ``count``, ``band`` and ``n0`` … (count by

@@ -25,7 +25,7 @@ class SignalView:
 
 @dataclass(frozen=True)
 class EventView:
-    """One event with its latest signals, newest first (at most 100; `count` tells of all)."""
+    """One event with its signals: alarms before results of rules (a window rule adds one an hour), newest first, at most 100; `count` tells of all."""
 
     uid: str
     kind: str
@@ -49,7 +49,7 @@ def find_event(uid: str) -> EventView | None:
     event = CityEvent.objects.filter(uid=uid).first()
     if event is None:
         return None
-    rows = event.signal_set.order_by("-started_at", "-id")[:100]
+    rows = event.signal_set.order_by("source", "-started_at", "-id")[:100]
     signals = tuple(
         SignalView(s.key.split("@")[0] if s.source == "alarm" else "", s.source, s.title, s.level, s.value, s.limit, s.unit, s.started_at, s.cleared_at) for s in rows
     )

@@ -70,9 +70,7 @@ def rate(
     return _build(name, RecordSource(of, "rate", where or {}, among or {}, at=at, division=division, over=over, per=per), options)
 
 
-def percentile(
-    name: str, of: Kind, value: str, q: float, where: Where | None = None, at: str = "", division: str = "division", **options: Unpack[Options]
-) -> Indicator:
+def percentile(name: str, of: Kind, value: str, q: float, where: Where | None = None, at: str = "", division: str = "division", **options: Unpack[Options]) -> Indicator:
     """Declare the `q` (0 to 1) quantile of a field, interpolated linearly between neighbours.
 
     The numerator stored is the quantile, the denominator the number of records.

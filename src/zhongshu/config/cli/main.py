@@ -41,7 +41,7 @@ class Commands(click.Group):
 @click.version_option(__version__, prog_name="zhongshu")
 @click.option("--home", envvar="ZHONGSHU_HOME", type=click.Path(file_okay=False), help="Data folder of the installation (default ./var).")
 def group(home: str | None) -> None:
-    """zhongshu (中枢): a city brain."""
+    """Run a city brain (zhongshu, 中枢)."""
     if home:
         os.environ["ZHONGSHU_HOME"] = str(Path(home).absolute())
 

@@ -13,7 +13,7 @@ from zhongshu.config.cli.main import Failure
 from zhongshu.demo.replay import Hours, PrsaError, Sender, SenderError, read_prsa
 from zhongshu.kernel.home import House
 from zhongshu.kernel.record import Actor
-from zhongshu.sense.device.models import Product
+from zhongshu.sense.device.models import Product, Thing
 from zhongshu.sense.device.publish import publish_all
 from zhongshu.sense.device.register import RegisterError, ThingRow, register_things
 from zhongshu.sense.protocol.hj212 import AMBIENT_UNITS
@@ -46,9 +46,22 @@ def command() -> None:
 @click.option("--last-days", type=click.IntRange(min=1), help="Play only the last N days.")
 @click.option("--register/--no-register", default=True, show_default=True, help="Register stations the installation does not know yet.")
 @click.option("--product", default=PRODUCT, show_default=True, help="Product the stations are registered as.")
+@click.option("--division", help="Code of the division the stations are registered in (default: the one their place lies in).")
+@click.option("--organisation", help="Code of the organisation they are registered for.")
 @click.option("--host", help="Gateway's address (default: this installation's).")
 @click.option("--port", type=int, help="Gateway's HJ 212 port (default: this installation's).")
-def air_quality(files: tuple[Path, ...], speed: float, as_now: bool, last_days: int | None, register: bool, product: str, host: str | None, port: int | None) -> None:
+def air_quality(
+    files: tuple[Path, ...],
+    speed: float,
+    as_now: bool,
+    last_days: int | None,
+    register: bool,
+    product: str,
+    division: str | None,
+    organisation: str | None,
+    host: str | None,
+    port: int | None,
+) -> None:
     """Play PRSA_Data_<station>_….csv[.gz] FILES as HJ 212-2017 air stations (ST=22, CN=2061), several at once.
 
     Each hour is sent as a data logger sends it: over TCP, with flags, kept until its 9014 has come. CO is converted from the file's µg/m³ to mg/m³.
@@ -63,7 +76,7 @@ def air_quality(files: tuple[Path, ...], speed: float, as_now: bool, last_days: 
     if last_days:
         series = [hours.last(last_days * 24) for hours in series]
     if register:
-        _register(house, series, product)
+        _register(house, [build_row(hours.station, product, division, organisation) for hours in series])
     pause_s = 3600 / speed if speed else 0.0
     target = (host or house.gateway.host, port or house.gateway.hj212_port)
     senders = [Sender(hours, build_mn(hours.station), PASSWORD, *target, pause_s=pause_s) for hours in series]
@@ -82,22 +95,37 @@ def build_mn(station: str) -> str:
     return f"PRSA{hashlib.blake2b(station.encode(), digest_size=10).hexdigest().upper()}"
 
 
-def build_row(station: str, product: str = PRODUCT) -> ThingRow:
+def build_row(station: str, product: str = PRODUCT, division: str | None = None, organisation: str | None = None) -> ThingRow:
     """Return how a station is registered."""
     lon, lat = PLACES.get(station, (None, None))
-    return ThingRow(f"hj212:{build_mn(station)}", station, product, lon=lon, lat=lat, protocol="hj212", profile=PROFILE, secret=PASSWORD)
+    return ThingRow(
+        f"hj212:{build_mn(station)}",
+        station,
+        product,
+        lon=lon,
+        lat=lat,
+        division=division,
+        organisation=organisation,
+        protocol="hj212",
+        profile=PROFILE,
+        secret=PASSWORD,
+    )
 
 
-def _register(house: House, series: list[Hours], product: str) -> None:
+def _register(house: House, rows: list[ThingRow]) -> None:
+    product = rows[0].product
     if not Product.objects.filter(code=product).exists():
         known = ", ".join(Product.objects.values_list("code", flat=True)) or "none (run zhongshu migrate)"
         raise Failure(f"there is no product {product!r} to register the stations as; known are {known}")
     by, why = Actor("system", "replay"), "stations of a replayed data set"
     try:
-        made = register_things([build_row(hours.station, product) for hours in series], by, why)
+        made = register_things(rows, by, why)
     except RegisterError as error:
         raise Failure(str(error)) from error
     click.echo(f"{made.things} stations registered, {made.known} known already.")
+    lost = Thing.objects.filter(external_id__in=[row.external_id for row in rows], division__isnull=True).values_list("name", flat=True)
+    if lost:
+        click.echo(f"In no division, so only seen by those who may see all: {', '.join(lost)}. Give new ones a place in the tree with --division.", err=True)
     publish_all(house)
 
 

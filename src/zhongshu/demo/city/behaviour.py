@@ -254,9 +254,7 @@ def list_faults(streams: pa.Table, start_us: int, end_us: int, seed: int, shares
     return pa.concat_tables(tables)
 
 
-def iter_history(
-    streams: pa.Table, start_us: int, end_us: int, seed: int, shares: FaultShares | None = None, rows: int = 2_000_000
-) -> Iterator[pa.RecordBatch]:
+def iter_history(streams: pa.Table, start_us: int, end_us: int, seed: int, shares: FaultShares | None = None, rows: int = 2_000_000) -> Iterator[pa.RecordBatch]:
     """Readings with start_us <= t < end_us as batches of :data:`READINGS_SCHEMA`, a span of time and a period at a
     time, each ordered by stream and time. About ``rows`` readings a batch.
 
@@ -276,9 +274,7 @@ def iter_history(
                 at += span
 
 
-def _make_batch(
-    part: pa.Table, names: pa.Array, model: str, period: int, span_us: tuple[int, int], seed: int, shares: FaultShares
-) -> Iterator[pa.RecordBatch]:
+def _make_batch(part: pa.Table, names: pa.Array, model: str, period: int, span_us: tuple[int, int], seed: int, shares: FaultShares) -> Iterator[pa.RecordBatch]:
     """Readings of streams of one model and period in a span of time; empty spans yield nothing."""
     period_us = period * 1_000_000
     slot = np.arange((span_us[0] - period_us) // period_us, (span_us[1] - 1) // period_us + 1, dtype=np.int64)
@@ -341,9 +337,7 @@ def _drift(value: Floats, hours: Floats) -> Floats:
     return np.asarray(value * (1 + 0.004 * hours) + 0.01 * hours)
 
 
-def _hold(
-    part: pa.Table, model: str, value: Floats, seconds: Floats, window: tuple[Floats, Floats], period: int, seed: int
-) -> Floats:
+def _hold(part: pa.Table, model: str, value: Floats, seconds: Floats, window: tuple[Floats, Floats], period: int, seed: int) -> Floats:
     """A stuck sensor repeats what it last said before the window, wherever the batch begins."""
     first = np.floor(window[0][:, 0] / period).astype(np.int64)
     slots, place = np.unique(first, return_inverse=True)

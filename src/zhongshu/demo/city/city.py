@@ -139,9 +139,7 @@ def _sum_people(land: Land, people: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[people.sum()], *levels, people])
 
 
-def _tabulate(
-    rows: list[tuple[str, str | None, str, str, str]], shapes: NDArray[np.object_], people: NDArray[np.int64]
-) -> pa.Table:
+def _tabulate(rows: list[tuple[str, str | None, str, str, str]], shapes: NDArray[np.object_], people: NDArray[np.int64]) -> pa.Table:
     label = shapely.get_coordinates(shapely.point_on_surface(shapes))
     for i, row in enumerate(rows):
         if row[2] in ("city", "county", "town"):

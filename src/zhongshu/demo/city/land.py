@@ -188,9 +188,7 @@ def _place_small_towns(rng: np.random.Generator) -> Floats:
     return np.array(found)
 
 
-def _bend(
-    faces: NDArray[Any], seeds: Floats, towns: Floats, seed: int
-) -> tuple[Ints, Ints, list[Floats], list[Floats]]:
+def _bend(faces: NDArray[Any], seeds: Floats, towns: Floats, seed: int) -> tuple[Ints, Ints, list[Floats], list[Floats]]:
     """Shared edges of the faces, bent once each; the rings of the faces put together from them."""
     xy, owner = shapely.get_coordinates(faces, return_index=True)
     unique, vertex = np.unique(xy[:, 0] + 1j * xy[:, 1], return_inverse=True)
@@ -224,9 +222,7 @@ def _bend(
     return sides, ends, lines, rings
 
 
-def _grow_divisions(
-    rng: np.random.Generator, seeds: Floats, spacing: Floats, north: NDArray[np.bool_], edges: Ints
-) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
+def _grow_divisions(rng: np.random.Generator, seeds: Floats, spacing: Floats, north: NDArray[np.bool_], edges: Ints) -> tuple[Ints, Ints, Ints, Ints, Ints, Ints]:
     """Counties from their seats, towns inside counties, villages inside towns, each by growing over common borders."""
     inner = edges[edges[:, 1] >= 0]
     cost = np.hypot(*(seeds[inner[:, 0]] - seeds[inner[:, 1]]).T) * np.where(north[inner[:, 0]] != north[inner[:, 1]], 25.0, 1.0)

@@ -78,9 +78,7 @@ _POSTS = (
 )
 
 
-def build_organisations(
-    seed: int, towns: list[tuple[str, str, str]], companies: int
-) -> tuple[list[Organisation], list[Post]]:
+def build_organisations(seed: int, towns: list[tuple[str, str, str]], companies: int) -> tuple[list[Organisation], list[Post]]:
     """Organisations and their posts. ``towns``: code, Chinese and Latin name of each town or street."""
     city = "9901"
     found = [Organisation(f"dept-{key}", CITY[0][:-1] + "市" + zh, f"{CITY[1]} {en}", "department", city) for key, zh, en in _DEPARTMENTS]
@@ -98,11 +96,7 @@ def build_organisations(
         trade_zh, trade_en = _COMPANIES[i % len(_COMPANIES)]
         county = city + COUNTIES[i % len(COUNTIES)][0]
         found.append(Organisation(f"company-{i + 1:03d}", zh + trade_zh, f"{en} {trade_en}", "company", county))
-    posts = [
-        Post(f"{o.code}-{key}", o.code, zh, en, role)
-        for o in found
-        for key, zh, en, role in (_POSTS if o.kind != "company" else _POSTS[2:3])
-    ]
+    posts = [Post(f"{o.code}-{key}", o.code, zh, en, role) for o in found for key, zh, en, role in (_POSTS if o.kind != "company" else _POSTS[2:3])]
     return found, posts
 
 

@@ -95,15 +95,11 @@ def _list_strokes(land: Land) -> list[tuple[Any, float]]:
     return strokes
 
 
-def _pair_straight(
-    at_node: dict[int, list[int]], heading: dict[tuple[int, int], NDArray[np.float64]]
-) -> dict[tuple[int, int], int]:
+def _pair_straight(at_node: dict[int, list[int]], heading: dict[tuple[int, int], NDArray[np.float64]]) -> dict[tuple[int, int], int]:
     """At each crossing join the two borders that go straightest into each other, then the next two."""
     onward: dict[tuple[int, int], int] = {}
     for node, here in at_node.items():
-        turns = sorted(
-            (float(heading[a, node] @ heading[b, node]), a, b) for i, a in enumerate(here) for b in here[i + 1 :]
-        )
+        turns = sorted((float(heading[a, node] @ heading[b, node]), a, b) for i, a in enumerate(here) for b in here[i + 1 :])
         used: set[int] = set()
         for straight, a, b in turns:
             if straight < -_STRAIGHT and not used & {a, b}:

@@ -155,9 +155,7 @@ def _choose(words: list[str], index: NDArray[np.int64]) -> pa.Array:
     return pa.DictionaryArray.from_arrays(pa.array([unique.index(w) for w in words], pa.int32()).take(pa.array(index)), pa.array(unique))
 
 
-def _identity(
-    kind: NDArray[np.int64], ordinal: NDArray[np.int64], counts: NDArray[np.int64], land: Land, cell: NDArray[np.int64]
-) -> dict[str, pa.Array]:
+def _identity(kind: NDArray[np.int64], ordinal: NDArray[np.int64], counts: NDArray[np.int64], land: Land, cell: NDArray[np.int64]) -> dict[str, pa.Array]:
     """External ids, client ids, topics and names: text made by Arrow, a column at a time."""
     serial = pc.utf8_lpad(pc.cast(pa.array(ordinal + 1), pa.string()), 7, "0")
     code = pc.cast(_choose([k.code for k in KINDS], kind), pa.string())

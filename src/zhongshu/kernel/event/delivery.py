@@ -57,9 +57,7 @@ def _deliver_one() -> bool:
 
 
 def _claim() -> Delivery | None:
-    earlier = Delivery.objects.filter(
-        subscriber=OuterRef("subscriber"), aggregate=OuterRef("aggregate"), state=Delivery.State.WAITING, id__lt=OuterRef("id")
-    )
+    earlier = Delivery.objects.filter(subscriber=OuterRef("subscriber"), aggregate=OuterRef("aggregate"), state=Delivery.State.WAITING, id__lt=OuterRef("id"))
     due = Delivery.objects.filter(~Exists(earlier), state=Delivery.State.WAITING, due_at__lte=datetime.now(UTC)).order_by("id")
     if connection.features.has_select_for_update_skip_locked:
         due = due.select_for_update(skip_locked=True, of=("self",))

@@ -179,9 +179,7 @@ def _gcj02_to_bd09(lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     return radius * np.cos(angle) + 0.0065, radius * np.sin(angle) + 0.006
 
 
-def _invert(
-    forward: Callable[[Floats, Floats], tuple[Floats, Floats]], lon: Floats, lat: Floats
-) -> tuple[Floats, Floats]:
+def _invert(forward: Callable[[Floats, Floats], tuple[Floats, Floats]], lon: Floats, lat: Floats) -> tuple[Floats, Floats]:
     """Fixed-point inverse of a small shift; each step gains about two digits because the shift hardly varies."""
     x, y = lon, lat
     for _ in range(30):
@@ -233,8 +231,7 @@ def from_gauss_krueger(grid: GridPosition) -> Position:
     offset = grid.easting - ((grid.epsg - 4513 + 25) * 1_000_000 if prefixed else 0)
     if not 0.0 < offset < 1_000_000.0:
         raise ValueError(
-            f"Easting {grid.easting} does not fit EPSG {grid.epsg}: "
-            + ("the zone number is missing or another one." if prefixed else "it carries a zone number.")
+            f"Easting {grid.easting} does not fit EPSG {grid.epsg}: " + ("the zone number is missing or another one." if prefixed else "it carries a zone number.")
         )
     lon, lat = _transformer(grid.epsg).transform(grid.easting, grid.northing, direction="INVERSE")
     return Position(float(lon), float(lat), Crs.CGCS2000)

@@ -285,9 +285,7 @@ def build_closure(edges: Iterable[Edge], max_depth: int = 16) -> list[ClosureRow
                 if lo < hi:
                     stack.append((above, edge.parent_id, distance + 1, lo, hi))
         for (ancestor, distance), ranges in spans.items():
-            rows += [
-                ClosureRow(ancestor, id, distance, lo, None if hi == dt.date.max else hi) for lo, hi in _join(ranges)
-            ]
+            rows += [ClosureRow(ancestor, id, distance, lo, None if hi == dt.date.max else hi) for lo, hi in _join(ranges)]
     return rows
 
 
@@ -324,9 +322,7 @@ class Reattributed:
     value: NDArray[np.float64]
 
 
-def reattribute(
-    ids: ArrayLike, days: ArrayLike, values: ArrayLike, changes: Iterable[DivisionChange], as_of: dt.date
-) -> Reattributed:
+def reattribute(ids: ArrayLike, days: ArrayLike, values: ArrayLike, changes: Iterable[DivisionChange], as_of: dt.date) -> Reattributed:
     """Carry figures (counts, sums) measured in the divisions of their day into the divisions of ``as_of``.
 
     ``ids`` int, ``days`` datetime64[D], ``values`` float, all of one length. Changes with day < on <= as_of apply in

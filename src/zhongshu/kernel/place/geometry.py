@@ -53,9 +53,7 @@ class Parsed:
     repairs: tuple[str, ...] = ()
 
 
-def parse_geojson(
-    source: str | bytes | Mapping[str, Any], max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES
-) -> Parsed:
+def parse_geojson(source: str | bytes | Mapping[str, Any], max_vertices: int = MAX_VERTICES, max_bytes: int = MAX_BYTES) -> Parsed:
     """Read one GeoJSON geometry or Feature (RFC 7946, all types but GeometryCollection).
 
     Raises :class:`GeometryError`: not JSON, unknown type, too many vertices, positions outside lon/lat, empty.

@@ -101,7 +101,7 @@ class DivisionShift(Record):
     source = models.ForeignKey(Division, on_delete=models.PROTECT, related_name="+")
     target = models.ForeignKey(Division, on_delete=models.PROTECT, related_name="+")
     share = models.FloatField(_("share"), default=1.0)
-    on = models.DateField(_("on"))
+    on = models.DateField(_("changed on"))
 
     class Meta:
         verbose_name = _("division change")

@@ -79,7 +79,7 @@ class QuantityField(models.FloatField):
         super().validate(value, model_instance)
         if value is None:
             return
-        if self.low is not None and value < self.low or self.high is not None and value > self.high:
+        if (self.low is not None and value < self.low) or (self.high is not None and value > self.high):
             raise ValidationError(
                 _("%(value)s %(unit)s is outside what is possible here (%(low)s to %(high)s)."),
                 params={"value": value, "unit": self.unit, "low": self.low, "high": self.high},

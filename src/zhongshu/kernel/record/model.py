@@ -12,7 +12,7 @@ from django.db.models import F
 from django.db.models.base import ModelBase
 
 from .change import Change, WriteEntry, current_change
-from .history import RecordHistory, build_history, column_names
+from .history import RecordHistory, build_history, column_names, copy_to_history
 from .uid import uuid7
 
 __all__ = ["Conflict", "Record", "RecordQuerySet"]
@@ -94,9 +94,7 @@ class RecordQuerySet(models.QuerySet[Any]):
     def _open_history(self, opened: Change, rows: list[tuple[int, list[Any]]], names: list[str], verb: str) -> None:
         if not rows:
             return
-        history = self.model.history_model
-        made = [history(record_id=pk, **_stamp(opened), **dict(zip(names, values, strict=True))) for pk, values in rows]
-        history._default_manager.bulk_create(made, batch_size=BULK)
+        copy_to_history(self.model, [pk for pk, _values in rows], _stamp(opened))
         opened.record(WriteEntry(self.model._meta.label, verb, count=len(rows), digest=_digest([[pk, *values] for pk, values in rows])))
 
 
@@ -202,5 +200,3 @@ class _Encoder(DjangoJSONEncoder):
     def default(self, o: Any) -> Any:
         """Encode binary columns by their hash."""
         return _plain(o) if isinstance(o, bytes | memoryview) else super().default(o)
-
-

@@ -155,9 +155,7 @@ class WorkingCalendar:
         table = self._table(min(int(a.min()), int(b.min())), max(int(a.max()), int(b.max())), unit)
         return _read(table, b) - _read(table, a)
 
-    def deadline(
-        self, start_at: dt.datetime, amount: float, unit: LimitUnit, suspended: Iterable[Suspension] = ()
-    ) -> Deadline:
+    def deadline(self, start_at: dt.datetime, amount: float, unit: LimitUnit, suspended: Iterable[Suspension] = ()) -> Deadline:
         """When ``amount`` of ``unit`` is used up after ``start_at``, suspensions left out; aware UTC.
 
         A limit that is used up at closing time ends then, not at the next opening. Raises ``ValueError`` on a
@@ -204,9 +202,7 @@ class WorkingCalendar:
     def _year_of(self, us: int) -> int:
         return to_datetime(us).astimezone(ZoneInfo(self.zone)).year
 
-    def _table(
-        self, low: int, high: int, unit: LimitUnit
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    def _table(self, low: int, high: int, unit: LimitUnit) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
         """Opening spans of whole years as (start µs, end µs, clock reading at the end)."""
         years = [self._build_year(y) for y in range(self._year_of(low), self._year_of(high) + 1)]  # type: ignore[attr-defined]
         starts, ends, weights = (np.concatenate(part) for part in zip(*years, strict=True))
@@ -237,9 +233,7 @@ def _at(day: dt.date, t: dt.time, end: bool, zone: ZoneInfo) -> int:
     return to_us(dt.datetime.combine(day, t, zone))
 
 
-def _read(
-    table: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], at: NDArray[np.int64]
-) -> NDArray[np.float64]:
+def _read(table: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]], at: NDArray[np.int64]) -> NDArray[np.float64]:
     """Clock reading at moments: full spans before, and the share of the one that is open."""
     starts, ends, cumulated = table
     if not len(starts):

@@ -1,7 +1,7 @@
 """Units of measure: codes on the wire, symbols on the page, conversion in arrays."""
 
 from .conversion import GasCondition, Quantity, UnitMismatch, convert
-from .table import UNITS, Unit, UnknownUnit, get_unit, list_units, parse_unit
+from .table import UNITS, Unit, UnknownUnit, get_symbol, get_unit, list_units, parse_unit
 
 __all__ = [
     "UNITS",
@@ -11,6 +11,7 @@ __all__ = [
     "UnitMismatch",
     "UnknownUnit",
     "convert",
+    "get_symbol",
     "get_unit",
     "list_units",
     "parse_unit",

@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy as _
 if TYPE_CHECKING:
     from django.utils.functional import _StrPromise
 
-__all__ = ["UNITS", "Unit", "UnknownUnit", "get_unit", "list_units", "parse_unit"]
+__all__ = ["UNITS", "Unit", "UnknownUnit", "get_symbol", "get_unit", "list_units", "parse_unit"]
 
 
 class UnknownUnit(ValueError):
@@ -40,12 +40,17 @@ _ROWS = (
     Unit("1", "", _("no unit"), "无量纲", "number", "dimensionless", ("", "-", "无量纲")),
     Unit("%", "%", _("per cent"), "百分比", "number", "percent", ("percent",)),
     Unit("{count}", "", _("count"), "个", "number", "dimensionless", ("count", "个")),
-    Unit("ug/m3", "µg/m³", _("microgram per cubic metre"), "微克/立方米", "mass concentration", "microgram/meter**3",
-         ("µg/m³", "μg/m³", "µg/m3", "μg/m3", "ug/m³", "微克/立方米")),
-    Unit("mg/m3", "mg/m³", _("milligram per cubic metre"), "毫克/立方米", "mass concentration", "milligram/meter**3",
-         ("mg/m³", "毫克/立方米")),
-    Unit("ng/m3", "ng/m³", _("nanogram per cubic metre"), "纳克/立方米", "mass concentration", "nanogram/meter**3",
-         ("ng/m³", "纳克/立方米")),
+    Unit(
+        "ug/m3",
+        "µg/m³",
+        _("microgram per cubic metre"),
+        "微克/立方米",
+        "mass concentration",
+        "microgram/meter**3",
+        ("µg/m³", "μg/m³", "µg/m3", "μg/m3", "ug/m³", "微克/立方米"),
+    ),
+    Unit("mg/m3", "mg/m³", _("milligram per cubic metre"), "毫克/立方米", "mass concentration", "milligram/meter**3", ("mg/m³", "毫克/立方米")),
+    Unit("ng/m3", "ng/m³", _("nanogram per cubic metre"), "纳克/立方米", "mass concentration", "nanogram/meter**3", ("ng/m³", "纳克/立方米")),
     Unit("mg/L", "mg/L", _("milligram per litre"), "毫克/升", "mass concentration", "milligram/liter", ("毫克/升",)),
     Unit("[ppm]", "ppm", _("parts per million by volume"), "百万分之一(体积)", "volume fraction", "1e-6*dimensionless", ("ppm",)),
     Unit("[ppb]", "ppb", _("parts per billion by volume"), "十亿分之一(体积)", "volume fraction", "1e-9*dimensionless", ("ppb",)),
@@ -113,6 +118,15 @@ def get_unit(code: str) -> Unit:
         return UNITS[code]
     except KeyError:
         raise UnknownUnit(f"Unit {code!r} is not known here{_guess(code)}.") from None
+
+
+def get_symbol(code: str) -> str:
+    """A unit as printed beside a number; what is no known code stays as it is.
+
+    >>> get_symbol("ug/m3"), get_symbol(""), get_symbol("boxes")
+    ('µg/m³', '', 'boxes')
+    """
+    return UNITS[code].symbol if code in UNITS else code
 
 
 def parse_unit(text: str) -> Unit:

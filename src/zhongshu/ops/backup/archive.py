@@ -26,7 +26,7 @@ class ArchiveWriter:
         self._partial = target.with_name(f".{target.name}.partial")
         handle = os.open(self._partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         self._file = os.fdopen(handle, "wb")
-        self._tar = tarfile.open(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)
+        self._tar = tarfile.TarFile(fileobj=self._file, mode="w", format=tarfile.PAX_FORMAT)
         self._digests: dict[str, str] = {}
 
     def __enter__(self) -> Self:

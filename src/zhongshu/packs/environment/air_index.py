@@ -207,9 +207,7 @@ def _store(rows: list[AirIndex], start: datetime, end: datetime) -> int:
             fresh.append(row)
     gone = list(present.values())
     with transaction():
-        AirIndex.objects.bulk_create(
-            fresh, batch_size=400, update_conflicts=True, unique_fields=["subject", "scale", "start"], update_fields=[*COMPARED, "computed_at"]
-        )
+        AirIndex.objects.bulk_create(fresh, batch_size=400, update_conflicts=True, unique_fields=["subject", "scale", "start"], update_fields=[*COMPARED, "computed_at"])
         for begin in range(0, len(gone), 500):
             AirIndex.objects.filter(pk__in=[row.pk for row in gone[begin : begin + 500]]).delete()
         touched = [row.start for row in (*fresh, *gone)]

@@ -10,6 +10,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from zhongshu.brain.fuse.models import CityEvent
@@ -185,8 +186,8 @@ def _build_limit(limit: LimitView) -> Cell:
     if limit.due_at is None:
         return Cell(_("clock stopped, %(left)s left") % {"left": format_left(limit.left_s)}, label=label)
     note = _("overdue by %(time)s") % {"time": format_left(limit.left_s)} if limit.overdue else _("%(left)s left") % {"left": format_left(limit.left_s)}
-    if limit.first_due_at:
-        note += " · " + _("first limit %(at)s") % {"at": f"{limit.first_due_at:%m-%d %H:%M}"}
+    if limit.first_due_at and limit.first_due_at != limit.due_at:
+        note += " · " + _("first limit %(at)s") % {"at": f"{localtime(limit.first_due_at):%m-%d %H:%M}"}
     return Cell("", label=label, at=limit.due_at, note=note)
 
 

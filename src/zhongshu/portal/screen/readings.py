@@ -4,14 +4,13 @@ import threading
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from django.conf import settings
 from django.utils.translation import gettext as _
 from numpy.typing import NDArray
 
-from zhongshu.kernel.units import UnknownUnit, get_unit
+from zhongshu.kernel.units import get_symbol
 from zhongshu.sense.device.models import Stream
 from zhongshu.sense.observe import LatestReader, Quality
 
@@ -85,12 +84,4 @@ def _text(measured: Measured) -> str:
         return _("no reading yet")
     if measured.value is None:
         return _("not valid")
-    return f"{measured.value:.{measured.info.decimals}f} {_symbol(measured.info.unit)}".strip()
-
-
-@cache
-def _symbol(unit: str) -> str:
-    try:
-        return get_unit(unit).symbol
-    except UnknownUnit:
-        return unit
+    return f"{measured.value:.{measured.info.decimals}f} {get_symbol(measured.info.unit)}".strip()

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from zhongshu.brain.indicator import Indicator, State, Value, count, list_series, share
 from zhongshu.kernel.registry import registry
 from zhongshu.kernel.time import Period, PeriodUnit, now
-from zhongshu.kernel.units import UnknownUnit, get_unit
+from zhongshu.kernel.units import get_symbol
 from zhongshu.sense.observe.models import Alarm
 from zhongshu.work.case.models import Case
 
@@ -79,7 +79,7 @@ def _build_vital(sign: VitalSign, indicator: Indicator, division: int) -> dict[s
         "id": sign.indicator.replace(".", "-"),
         "label": str(indicator.label),
         "text": "–" if value.value is None else f"{shown[-1]:,.{indicator.decimals}f}",
-        "unit": _symbol(indicator.unit),
+        "unit": get_symbol(indicator.unit),
         "target": indicator.get_shown(indicator.target.limit) if indicator.target else None,
         "target_text": " · ".join(part for part in (_say_period(sign.unit), _say_target(indicator)) if part),
         **_build_trend(indicator, value, before),
@@ -109,10 +109,3 @@ def _say_target(indicator: Indicator) -> str:
         return ""
     sign = {">=": "≥", "<=": "≤"}.get(indicator.target.op, indicator.target.op)
     return _("target %(target)s") % {"target": f"{sign} {indicator.get_shown(indicator.target.limit):g}"}
-
-
-def _symbol(unit: str) -> str:
-    try:
-        return get_unit(unit).symbol if unit else ""
-    except UnknownUnit:
-        return unit

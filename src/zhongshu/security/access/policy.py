@@ -93,9 +93,9 @@ def check_verb(user: Any, kind: KindSpec | str, verb: str, record: Any = None) -
     name = spec.name if spec else kind
     scope = scope_for(user, spec or name, verb)
     if not scope:
-        raise Denied(_("You may not %(verb)s %(kind)s.") % {"verb": verb, "kind": spec.label_plural if spec else name})
+        raise Denied(_("You may not %(verb)s %(kind)s.") % {"verb": _word(verb), "kind": spec.label_plural if spec else name})
     if record is not None and not scope.allows(get_row(spec or get_kind(str(name)), record)):
-        raise Denied(_("You may not %(verb)s this %(kind)s: it lies outside what you were granted.") % {"verb": verb, "kind": spec.label if spec else name})
+        raise Denied(_("You may not %(verb)s this %(kind)s: it lies outside what you were granted.") % {"verb": _word(verb), "kind": spec.label if spec else name})
     return scope
 
 
@@ -153,3 +153,20 @@ def _build_span(tree: Any) -> tuple[Interval, ...] | None:
     if tree is None:
         return None
     return ((tree.left, tree.right),) if tree.left >= 1 else ()
+
+
+def _word(verb: str) -> str:
+    words = {
+        "view": _("view"),
+        "create": _("create"),
+        "change": _("change"),
+        "remove": _("remove"),
+        "export": _("export"),
+        "act": _("act on"),
+        "check": _("check"),
+        "reveal": _("reveal"),
+        "assign": _("assign"),
+        "dispatch": _("dispatch"),
+        "void": _("void"),
+    }
+    return words.get(verb, verb)

@@ -63,7 +63,7 @@ class Credential(Record):
     source = IdentityField(_("source"), max_length=120)
     hash = models.CharField(max_length=64, editable=False)
     organisation = models.ForeignKey(Organisation, on_delete=models.PROTECT, null=True, blank=True, related_name="+", verbose_name=_("organisation"))
-    is_active = models.BooleanField(_("accepted"), default=True)
+    is_active = models.BooleanField(_("active"), default=True)
     expires_at = models.DateTimeField(_("expires at"), null=True, blank=True)
 
     class Meta:

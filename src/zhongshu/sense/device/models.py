@@ -197,7 +197,7 @@ class Threshold(Record):
     stream = models.ForeignKey(Stream, on_delete=models.PROTECT, null=True, blank=True, related_name="thresholds", verbose_name=_("only for"))
     op = CodeField(ThresholdOp, default=ThresholdOp.ABOVE, verbose_name=_("when"))
     limit = models.FloatField(_("limit"))
-    clear = models.FloatField(_("cleared at"))
+    clear = models.FloatField(_("clears at"))
     for_s = models.PositiveIntegerField(_("for at least, s"), default=0)
     level = CodeField(ThresholdLevel, default=ThresholdLevel.YELLOW, verbose_name=_("level"))
     title = models.CharField(_("title"), max_length=120)

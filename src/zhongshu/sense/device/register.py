@@ -15,6 +15,7 @@ from zhongshu.security.identity.models import Organisation
 from zhongshu.security.identity.token_models import Credential
 
 from .models import Connection, Product, Property, Protocol, Stream, Thing, ThingState
+from .place import locate_divisions
 
 __all__ = ["RegisterError", "Registered", "ThingRow", "allot_ordinals", "create_connection", "create_thing", "register_things"]
 
@@ -28,7 +29,10 @@ class RegisterError(ValueError):
 
 @dataclass(frozen=True)
 class ThingRow:
-    """One thing to register. `external_id` is `<protocol>:<name on the wire>` where it has a connection of its own; `product`, `division`, `organisation` are codes."""
+    """One thing to register. `external_id` is `<protocol>:<name on the wire>` where it has a connection of its own; `product`, `division`, `organisation` are codes.
+
+    Without a `division` it is the deepest one whose outline holds the place.
+    """
 
     external_id: str
     name: str
@@ -135,7 +139,9 @@ def _register_block(block: list[ThingRow], known: _Known, by: Actor, why: str) -
         for start in range(0, len(ids), 500):
             taken.update(Thing.objects.filter(external_id__in=ids[start : start + 500]).values_list("external_id", flat=True))
         fresh = list({row.external_id: row for row in block if row.external_id not in taken}.values())
-        things = Thing.objects.bulk_create([_build_thing(row, known) for row in fresh])
+        things = [_build_thing(row, known) for row in fresh]
+        _place(things)
+        things = Thing.objects.bulk_create(things)
         streams = _build_streams(things, known)
         Stream.objects.bulk_create(streams)
         connections = [
@@ -173,6 +179,14 @@ def _build_thing(row: ThingRow, known: _Known) -> Thing:
         division_id=known.get("division", known.divisions, row.division, row),
         organisation_id=known.get("organisation", known.organisations, row.organisation, row),
     )
+
+
+def _place(things: Sequence[Thing]) -> None:
+    """A thing with a place and no named division belongs to the one it stands in, or those who act there would never see it."""
+    open_ = [thing for thing in things if thing.division_id is None and thing.lon is not None and thing.lat is not None]
+    found = locate_divisions([float(thing.lon or 0.0) for thing in open_], [float(thing.lat or 0.0) for thing in open_]) if open_ else []
+    for thing, division in zip(open_, found, strict=True):
+        thing.division_id = division
 
 
 def _build_streams(things: Sequence[Thing], known: _Known) -> list[Stream]:

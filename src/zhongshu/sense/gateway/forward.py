@@ -167,7 +167,7 @@ class _Forwarder:
         return state
 
     async def _send(self, client: Client, jetstream: JetStreamContext, entry: LogEntry, after: int) -> None:
-        """Publish one entry in as many messages as the server's largest payload asks for. `After` names the entry before it, so that the receiver sees what is missing."""
+        """Publish one entry in as many messages as the server's largest payload asks for; `after` is the entry before it, so that the receiver sees what is missing."""
         size = client.max_payload - HEAD_BYTES
         parts = [entry.body[start : start + size] for start in range(0, max(len(entry.body), 1), size)]
         for number, part in enumerate(parts):

@@ -13,7 +13,7 @@ from zhongshu.kernel.faults import point
 from zhongshu.kernel.log import Entry, GroupCommitter, LogError, LogFull, RefusedStore
 from zhongshu.sense.gateway.body import BodyError, parse_body
 
-__all__ = ["PATH", "Intake", "Source"]
+__all__ = ["PATH", "Intake", "Receive", "Scope", "Send", "Source", "reject"]
 
 PATH = "/intake/v1/observations"
 _RETRY = [(b"retry-after", b"1")]
@@ -148,6 +148,11 @@ class Intake:
         if not receipt.repeated:
             self.counts["readings"] += parsed.rows
         return {"taken": 0 if receipt.repeated else parsed.rows, "repeated": receipt.repeated}
+
+
+async def reject(send: Send, status: int, detail: str) -> None:
+    """Answer a request that no intake can take, in the form of the intake's own refusals."""
+    await _answer(send, status, {"error": detail}, _RETRY if status == 503 else [])
 
 
 _WANTED = {b"authorization", b"content-type", b"content-length", b"idempotency-key"}

@@ -21,7 +21,8 @@ class AlarmState(CodeList):
 class Alarm(Located, Owned, Record):
     """A threshold was true for its duration; one alarm from raise to clear, however many readings lie between.
 
-    `key` is (stream, threshold, start) and makes a repeated fact recognisable. `historical`: found in data older than 48 h; visible, but opens no case and sends no notice.
+    `key` is (stream, threshold, start) and makes a repeated fact recognisable. `historical`: found in data older than 48 h;
+    visible, but opens no case and sends no notice.
     """
 
     key = IdentityField(_("key"), max_length=80)
