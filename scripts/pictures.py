@@ -73,6 +73,7 @@ def decode(png: bytes) -> NDArray[np.uint8]:
 
 
 def unfilter(kind: int, line: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]:
+    """One line of pixels from what the filter left of it (PNG 1.2, 6.2 to 6.6)."""
     if kind == 0:
         return line
     if kind == 1:
@@ -92,7 +93,7 @@ def unfilter(kind: int, line: NDArray[Any], above: NDArray[Any]) -> NDArray[Any]
 def encode_palette(pixels: NDArray[np.uint8]) -> bytes:
     """A PNG with the 256 colours that stand for most pixels, each pixel the nearest of them; colours are told apart to five bits."""
     coarse = (pixels >> 3).astype(np.int64) @ np.array([1024, 32, 1])
-    bins, where, counts = np.unique(coarse.ravel(), return_inverse=True, return_counts=True)
+    _bins, where, counts = np.unique(coarse.ravel(), return_inverse=True, return_counts=True)
     flat = pixels.reshape(-1, 3).astype(float)
     means = np.stack([np.bincount(where, flat[:, c]) / counts for c in range(3)], axis=1)
     chosen = means[np.argsort(-counts)[:256]]
