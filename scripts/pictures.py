@@ -22,6 +22,7 @@ GL = ["--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-uns
 
 
 def main() -> None:
+    """Log in twice and take both pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("base")
     parser.add_argument("duty")
