@@ -7,7 +7,8 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import reverse
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.time import now
@@ -36,7 +37,8 @@ def thing_panels(record: Thing) -> list[Panel]:
     rows = [{"url": _stream_url(streams.get(value.stream)), "cells": _value_cells(value, labels)} for value in view.values]
     if not rows:
         return []
-    panels = [Panel(_("Readings"), table={"columns": [{"label": labels[0]}, {"label": labels[1], "align": "end"}, {"label": labels[2]}, {"label": labels[3]}], "rows": rows})]
+    columns = [{"label": label, "align": "end" if i == 1 else ""} for i, label in enumerate(labels)]
+    panels = [Panel(_("Readings"), table={"columns": columns, "rows": rows})]
     shown = [value for value in view.values if value.stream in streams][:CHARTS]
     panels += [Panel(f"{_name(value)} · {_('24 hours')}", chart={"src": _series_url(streams[value.stream], DAY)}) for value in shown]
     return panels

@@ -125,6 +125,7 @@ def build_detail(kind: KindSpec) -> DetailSpec:
 def build_form(kind: KindSpec) -> FormSpec:
     """Build the form: every editable field of a writable kind that is not of the core class."""
     names = tuple(f.name for f in kind.fields if f.editable and f.type != "binary" and f.classified != "core")
+    names = tuple(sorted(names, key=lambda name: kind.located and name in PLACE))  # what it is before where it stands
     return FormSpec(kind.name, names if kind.writable else ())
 
 
