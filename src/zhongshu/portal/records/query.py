@@ -67,8 +67,14 @@ def find_page(kind: KindSpec, scope: Scope, asked: Mapping[str, str]) -> Page:
     pages = max(1, -(-counted // size))
     if number > pages:
         raise QueryError(_("There are only %(pages)s pages; narrow the list to reach further records.") % {"pages": pages})
-    chosen = list(rows.select_related(*spec.references)[(number - 1) * size : number * size])
-    return Page(chosen, number, pages, counted, total > COUNT_LIMIT, size)
+    return Page(_read(rows, spec, (number - 1) * size, size), number, pages, counted, total > COUNT_LIMIT, size)
+
+
+def _read(rows: QuerySet[Any], spec: ListSpec, start: int, size: int) -> list[Any]:
+    """Return the records of one page: first the ids in order, which indices give, then whole rows for these alone. Sorting whole rows of a county took seconds."""
+    ids = list(rows.values_list("pk", flat=True)[start : start + size])
+    found = {row.pk: row for row in rows.model._default_manager.filter(pk__in=ids).select_related(*spec.references)}
+    return [found[pk] for pk in ids if pk in found]
 
 
 def _filter(rows: QuerySet[Any], kind: KindSpec, spec: ListSpec, asked: Mapping[str, str]) -> QuerySet[Any]:

@@ -127,6 +127,7 @@ class Thing(Located, Owned, Record):
             models.Index(fields=["division", "id"], name="sense_thing_dv"),
             models.Index(fields=["band", "id"], name="sense_thing_band"),
             models.Index(fields=["name"], name="sense_thing_name"),
+            models.Index(fields=["product", "division"], name="sense_thing_pd"),
         ]
 
     class Show:

@@ -470,6 +470,10 @@ class Migration(migrations.Migration):
             index=models.Index(fields=['name'], name='sense_thing_name'),
         ),
         migrations.AddIndex(
+            model_name='thing',
+            index=models.Index(fields=['product', 'division'], name='sense_thing_pd'),
+        ),
+        migrations.AddIndex(
             model_name='streamhistory',
             index=models.Index(fields=['record_id', 'recorded_from'], name='sense_stream_hx'),
         ),
