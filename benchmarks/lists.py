@@ -50,7 +50,9 @@ def build(home: Path, things: int) -> dict[str, str]:
     began = time.monotonic()
     load_things(city.things, divisions, organisations, properties)
     took = time.monotonic() - began
-    print(f"loaded {things:,} things with history and audit in {took:.0f} s = {things / took:,.0f} things/s; {(home / 'records.sqlite3').stat().st_size / 2**20:,.0f} MiB; {describe_load()}")
+    print(
+        f"loaded {things:,} things with history and audit in {took:.0f} s = {things / took:,.0f} things/s; {(home / 'records.sqlite3').stat().st_size / 2**20:,.0f} MiB; {describe_load()}"
+    )
     return {login: password for login, (password, _hash) in passwords.items()}
 
 
@@ -209,7 +211,9 @@ def check_plans(mix: dict[str, Any], things: int) -> int:
         for sql, steps, plan in list_statements(address(random.Random(5)), login):
             worst = max(worst, steps)
             if steps > things:
-                print(f"  OFFENDER {name}: {steps / 1e6:.1f} M steps, {'counts' if 'COUNT(' in sql[:40] else 'reads'}: {re.sub(r'^SELECT .* FROM', 'SELECT … FROM', sql)[:400]}")
+                print(
+                    f"  OFFENDER {name}: {steps / 1e6:.1f} M steps, {'counts' if 'COUNT(' in sql[:40] else 'reads'}: {re.sub(r'^SELECT .* FROM', 'SELECT … FROM', sql)[:400]}"
+                )
                 print("    " + " | ".join(plan))
         offenders += worst > things
         print(f"  {name:<44} largest statement {worst / 1e6:>6.2f} M steps")

@@ -133,5 +133,3 @@ def _number(text: str, name: str) -> int:
     if text.isascii() and text.isdigit() and 0 < int(text) < 10**9:
         return int(text)
     raise QueryError(_("%(name)s must be a number from 1.") % {"name": name})
-
-

@@ -77,9 +77,7 @@ def find_words(kind: str, field: str) -> Words | None:
     return found
 
 
-def build_cell(
-    field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "", unit: str = "", words: Words | None = None
-) -> Cell:
+def build_cell(field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "", unit: str = "", words: Words | None = None) -> Cell:
     """Print one value of a field; `mask` is given where the caller's class ceiling is below the field's, `unit` (a code) where the record and not the field knows it."""
     align = "end" if field.type in ("quantity", "number", "integer") else ""
     if value is None or value == "":

@@ -140,7 +140,7 @@ def build_rest(kind: KindSpec) -> RestSpec:
         path=kind.slug,
         readable=readable,
         writable=form.fields,
-        filters=tuple(f.name for f in open_fields if f.type in ("code", "flag", "ref", "date", "time", "integer", "text") and f.indexed or f.name in kind.filters),
+        filters=tuple(f.name for f in open_fields if (f.type in ("code", "flag", "ref", "date", "time", "integer", "text") and f.indexed) or f.name in kind.filters),
         sorts=tuple(f.name for f in open_fields if f.indexed and f.type in SORTABLE),
         references=tuple((f.name, f.target) for f in kind.fields if f.type == "ref" and f.name in readable),
     )
