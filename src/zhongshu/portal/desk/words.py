@@ -5,14 +5,15 @@ from typing import Any
 from django.utils.translation import gettext
 
 from zhongshu.kernel.registry import registry
-from zhongshu.portal.render import add_words, print_unit
+from zhongshu.kernel.units import get_symbol
+from zhongshu.portal.render import add_words
 
 __all__ = ["print_case_kind", "print_event_kind", "print_pollutants", "print_role"]
 
 POLLUTANTS = {"so2": "SO₂", "no2": "NO₂", "co": "CO", "pm10": "PM₁₀", "pm25": "PM₂.₅", "o3": "O₃"}
 
-add_words("sense.Stream", "unit")(print_unit)
-add_words("sense.Property", "unit")(print_unit)
+add_words("sense.Stream", "unit")(get_symbol)
+add_words("sense.Property", "unit")(get_symbol)
 
 
 @add_words("work.Responsibility", "case_kind")

@@ -12,7 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from zhongshu.kernel.derive import KindSpec, build_surface, get_kind
 from zhongshu.kernel.record import Actor, Record, change
-from zhongshu.portal.render import FormSpec, print_unit
+from zhongshu.kernel.units import get_symbol
+from zhongshu.portal.render import FormSpec
 from zhongshu.security.access import Scope
 
 from .query import get_model, get_rows
@@ -72,7 +73,7 @@ def remove_record(record: Record, by: Actor, why: str) -> None:
 def _form_field(field: Any, **options: Any) -> Any:
     made = field.formfield(**options)
     if made is not None and hasattr(field, "unit") and field.unit:
-        made.help_text = f"{print_unit(field.unit)} {made.help_text}".strip()
+        made.help_text = f"{get_symbol(field.unit)} {made.help_text}".strip()
     if isinstance(made, forms.DateField):
         made.widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     return made

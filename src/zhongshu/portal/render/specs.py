@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zhongshu.kernel.derive import KindSpec, surface
-
-from .cells import print_unit
+from zhongshu.kernel.units import get_symbol
 
 __all__ = ["ColumnSpec", "DetailSpec", "FilterSpec", "FormSpec", "ListSpec", "RestSpec"]
 
@@ -88,7 +87,7 @@ def _column(kind: KindSpec, name: str) -> ColumnSpec:
         name=name,
         label=found.label,
         type=found.type,
-        unit=print_unit(found.unit),
+        unit=get_symbol(found.unit),
         align="end" if found.type in RIGHT else "",
         sortable=found.type in SORTABLE and found.indexed and not found.classified,
         classified=found.classified,
