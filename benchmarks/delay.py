@@ -2,9 +2,10 @@
 
     python -m benchmarks.delay [--seconds 25] [--stations 10] [--beside 5000]
 
-Stations send one HJ 212-2017 frame a second each (command 2011, one pollutant) over kept TCP connections; beside them `--beside` observations a second come in by HTTP, 1,000 a
-body. A browser's stream, `/live/screen` of their town (where every thing is shown with its value), is read as a browser does. The time counts from just before the frame's bytes go into the socket until the event that shows its
-value (or a later one of that station) has been read and parsed. Limit (HOUSE): p99 ≤ 1 s; there at 50,000 observations/s.
+Stations send one HJ 212-2017 frame a second each (command 2011, one pollutant) over kept TCP connections; beside them `--beside` observations a second
+come in by HTTP, 1,000 a body. A browser's stream, `/live/screen` of their town (where every thing is shown with its value), is read as a browser does.
+The time counts from just before the frame's bytes go into the socket until the event that shows its value (or a later one of that station) has been
+read and parsed. Limit (HOUSE): p99 ≤ 1 s; there at 50,000 observations/s.
 """
 
 import argparse
@@ -66,9 +67,7 @@ def build(stations: int) -> dict[str, str]:
         Property.objects.bulk_create([Property(product=load, code=f"p{n}", name=f"p{n}") for n in range(BESIDE)])
     place: dict[str, Any] = {"division": TOWN, "organisation": "centre"}
     rows = [
-        ThingRow(
-            f"hj212:{name_station(n)}", f"站{n}", "sensor", lon=114.01 + n * 0.18 / stations, lat=30.1, protocol="hj212", profile={"zone": 8}, secret=PASSWORD, **place
-        )
+        ThingRow(f"hj212:{name_station(n)}", f"站{n}", "sensor", 114.01 + n * 0.18 / stations, 30.1, protocol="hj212", profile={"zone": 8}, secret=PASSWORD, **place)
         for n in range(stations)
     ]
     register_things([*rows, ThingRow("http:load", "load", "load", protocol="http", secret=SECRET, **place)], SYSTEM, "a city for a benchmark")
@@ -220,9 +219,8 @@ def measure(home: Path, options: argparse.Namespace) -> None:
         time.sleep(3)
         delays, lost = find_delays(stations, screen, uids, began + WARM_S)
     answered = sum(station.answers for station in stations)
-    print(
-        f"{sum(len(s.sent) for s in stations)} frames of {options.stations} stations, {answered} acknowledged; {beside.taken / (WARM_S + options.seconds):,.0f} observations/s beside; {load}"
-    )
+    rate = beside.taken / (WARM_S + options.seconds)
+    print(f"{sum(len(s.sent) for s in stations)} frames of {options.stations} stations, {answered} acknowledged; {rate:,.0f} observations/s beside; {load}")
     if lost or not delays:
         sys.exit(f"{lost} frames never showed on the screen\n{log.read_text(encoding='utf-8', errors='replace')[-2000:]}")
     ratio = print_figures("frame in the socket → event on the screen", delays, LIMIT_MS, 0.99)

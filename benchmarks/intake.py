@@ -1,6 +1,6 @@
 """Durable intake against a bare Delta write of the same readings, in one run: CPU per observation over all processes, and bytes a row of the closed day.
 
-    python benchmarks/intake.py [--seconds 15] [--senders 2]
+    python -m benchmarks.intake [--seconds 15] [--senders 2]
 
 The senders (not counted) post pre-built JSON bodies of 1,000 readings of 100 streams by external id over kept connections; gateway and pipeline run as processes
 of their own and everything they use is counted: user and system time from their start-up to the last row in the lake, start-up itself taken off.
@@ -25,12 +25,14 @@ import psutil
 import pyarrow as pa
 from deltalake import write_deltalake
 
+from benchmarks._house import describe_load
 from zhongshu.kernel.lake import Lake, compact_day
 from zhongshu.kernel.log import LogReader
 from zhongshu.sense.observe import publish_streams
 
 STREAMS, PER_BATCH, GROUPS = 10_000, 1000, 100
 PATH = "/intake/v1/observations"
+LIMIT_US = 3.0
 
 
 def serve_gateway(home: Path, port: Any) -> None:
@@ -179,11 +181,12 @@ def main() -> None:
             if rows.num_rows != taken:
                 sys.exit(f"{taken} acknowledged, {rows.num_rows} in the lake")
             bare = write_bare(rows, home)
-            print(f"{shape}: {used:.2f} µs CPU an observation over gateway and pipeline (to hold: 3); bare Delta write {bare:.2f}; ratio {used / bare:.1f}")
+            share = f"{used / LIMIT_US:.2f} of the limit of {LIMIT_US:g}"
+            print(f"{shape}: {used:.2f} µs CPU an observation over gateway and pipeline, {share}; bare Delta write {bare:.2f}; ratio {used / bare:.1f}")
         for day in sorted({file.partition for file in lake.files("observation") if file.partition}):
             compact_day(lake, "observation", day)
         files = lake.files("observation")
-        print(f"closed day: {sum(f.size for f in files) / sum(f.rows for f in files):.2f} bytes an observation (random values at 1 s)")
+        print(f"closed day: {sum(f.size for f in files) / sum(f.rows for f in files):.2f} bytes an observation (random values at 1 s); {describe_load()}")
     finally:
         shutil.rmtree(work)
 

@@ -73,7 +73,7 @@ def copy_to_history(model: type["Record"], ids: Sequence[int], stamp: Mapping[st
     kept = [quote(str(f.column)) for f in model._meta.local_concrete_fields if f.name != "id"]
     columns = ", ".join([quote("record_id"), *(quote(f.column) for f in fields), *kept])
     copied = ", ".join([quote("id"), *(["%s"] * len(fields)), *kept])
-    insert = f"INSERT INTO {quote(history._meta.db_table)} ({columns}) SELECT {copied} FROM {quote(model._meta.db_table)} WHERE {quote('id')} "  # noqa: S608 names of our own models
+    insert = f"INSERT INTO {quote(history._meta.db_table)} ({columns}) SELECT {copied} FROM {quote(model._meta.db_table)} WHERE {quote('id')} "  # noqa: S608 (names of the model's own columns)
     values = [f.get_db_prep_save(stamp[f.name], connection) for f in fields]
     with connection.cursor() as cursor:
         if ids and max(ids) - min(ids) + 1 == len(set(ids)):

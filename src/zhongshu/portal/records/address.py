@@ -1,6 +1,7 @@
 """Where a record is shown: the derived page of its kind, or the page that was declared for it."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from django.urls import reverse
@@ -32,4 +33,10 @@ def find_page_of(kind: KindSpec, record: Record) -> str:
 
 def record_url(kind: KindSpec, record: Record) -> str:
     """Return the address of a record's page."""
-    return find_page_of(kind, record) or reverse("record", args=[kind.slug, record.uid])
+    return find_page_of(kind, record) or f"{_get_folder(kind.slug)}{record.uid}/"
+
+
+@cache
+def _get_folder(slug: str) -> str:
+    """Record pages lie below the list of their kind; a page with hundreds of links does not look each of them up."""
+    return reverse("records", args=[slug])

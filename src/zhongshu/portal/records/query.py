@@ -59,20 +59,26 @@ def is_shown(scope: Scope, kind: KindSpec, record: Record, field: FieldSpec) -> 
 def find_page(kind: KindSpec, scope: Scope, asked: Mapping[str, str]) -> Page:
     """Answer a list question; raises `QueryError` for a filter, order or page that does not exist."""
     spec: ListSpec = build_surface(kind, "list")
-    rows = _order(_search(_filter(get_rows(kind, scope), kind, spec, asked), spec, asked.get("q", "").strip()), spec, asked.get("order", ""))
+    words = asked.get("q", "").strip()
+    rows = _order(_search(_filter(get_rows(kind, scope), kind, spec, asked), spec, words), spec, asked.get("order", ""))
     size = min(_number(asked.get("size", str(PAGE)), "size"), 200)
     number = _number(asked.get("page", "1"), "page")
-    total = rows.order_by().values_list("pk")[: COUNT_LIMIT + 1].count()
+    start = (number - 1) * size
+    if words:  # looked for once, not once to count and once to read
+        ids = list(rows.values_list("pk", flat=True)[: COUNT_LIMIT + 1])
+        total, ids = len(ids), ids[start : start + size]
+    else:
+        total = rows.order_by().values_list("pk")[: COUNT_LIMIT + 1].count()
+        ids = list(rows.values_list("pk", flat=True)[start : start + size])
     counted = min(total, COUNT_LIMIT)
     pages = max(1, -(-counted // size))
     if number > pages:
         raise QueryError(_("There are only %(pages)s pages; narrow the list to reach further records.") % {"pages": pages})
-    return Page(_read(rows, spec, (number - 1) * size, size), number, pages, counted, total > COUNT_LIMIT, size)
+    return Page(_read(rows, spec, ids), number, pages, counted, total > COUNT_LIMIT, size)
 
 
-def _read(rows: QuerySet[Any], spec: ListSpec, start: int, size: int) -> list[Any]:
-    """Return the records of one page: first the ids in order, which indices give, then whole rows for these alone. Sorting whole rows of a county took seconds."""
-    ids = list(rows.values_list("pk", flat=True)[start : start + size])
+def _read(rows: QuerySet[Any], spec: ListSpec, ids: list[int]) -> list[Any]:
+    """Return whole rows for the ids of one page, in their order. Ids come from indices; sorting whole rows of a county took seconds."""
     found = {row.pk: row for row in rows.model._default_manager.filter(pk__in=ids).select_related(*spec.references)}
     return [found[pk] for pk in ids if pk in found]
 
