@@ -85,7 +85,8 @@ def _kinds() -> Iterator[str]:
 
     yield "# Kinds of records\n\nEach has pages at `/desk/records/<slug>/` and a REST resource at `/api/v1/<slug>`.\n"
     for kind in list_kinds():
-        yield f"## {kind.name}\n\n{kind.about}\n\nSlug `{kind.slug}`; class {kind.level}; rights by {kind.scope_division or '–'} (division) and {kind.scope_organisation or '–'} (organisation).\n"
+        rights = f"rights by {kind.scope_division or '–'} (division) and {kind.scope_organisation or '–'} (organisation)"
+        yield f"## {kind.name}\n\n{kind.about}\n\nSlug `{kind.slug}`; class {kind.level}; {rights}.\n"
         yield "| field | type | label | unit | codes | class |\n| --- | --- | --- | --- | --- | --- |"
         for field in kind.fields:
             codes = ", ".join(code for code, _label in field.codes)

@@ -145,8 +145,10 @@ def test_every_division_of_every_measure_equals_counting_by_hand(city):
     with freeze(NOW):
         for name in ("in_service", "things", "alarms", "alarm_peak", "alarm_sum", "alarm_90", "alarms_per_thing", "alarms_per_people", "new_things"):
             compute_indicator(f"test.{name}", None, NOVEMBER)
-        got = {n: {v.division: v for v in list_values(f"test.{n}", [d.pk for d in city], NOVEMBER)} for n in (
-            "in_service", "things", "alarms", "alarm_peak", "alarm_sum", "alarm_90", "alarms_per_thing", "alarms_per_people", "new_things")}
+        got = {
+            n: {v.division: v for v in list_values(f"test.{n}", [d.pk for d in city], NOVEMBER)}
+            for n in ("in_service", "things", "alarms", "alarm_peak", "alarm_sum", "alarm_90", "alarms_per_thing", "alarms_per_people", "new_things")
+        }
     things, alarms = list(Thing.objects.select_related("division")), _alarms_of_november()
     served = _by_hand(things, lambda t: float(t.state == "in_service"))
     values, peaks = _by_hand(alarms, lambda a: a.value), _by_hand([a for a in alarms if a.peak is not None], lambda a: a.peak)

@@ -130,9 +130,7 @@ def test_intervals_say_the_same_as_walking_up(draws):
 
 def test_a_closure_row_holds_only_while_every_edge_of_its_chain_holds():
     move = dt.date(2016, 10, 18)
-    rows = build_closure(
-        [Edge(1, None), Edge(2, 1), Edge(3, 1), Edge(9, 2, valid_until=move), Edge(9, 3, move), Edge(10, 9)]
-    )
+    rows = build_closure([Edge(1, None), Edge(2, 1), Edge(3, 1), Edge(9, 2, valid_until=move), Edge(9, 3, move), Edge(10, 9)])
     spans = {(r.ancestor_id, r.descendant_id): (r.valid_from, r.valid_until) for r in rows}
     assert spans[2, 10] == (dt.date.min, move)
     assert spans[3, 10] == (move, None)

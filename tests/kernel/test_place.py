@@ -63,9 +63,7 @@ def test_bd09_meets_published_control_points():
     forward = convert(116.404, 39.915, Crs.GCJ02, Crs.BD09)
     assert np.allclose(forward, (116.41036949371029, 39.92133699351021), rtol=0, atol=1e-12)
     # the published inverse is the one-step approximation; ours inverts exactly, some centimetres away
-    assert np.allclose(
-        convert(116.404, 39.915, Crs.BD09, Crs.GCJ02), (116.39762729119315, 39.90865673957631), rtol=0, atol=1e-6
-    )
+    assert np.allclose(convert(116.404, 39.915, Crs.BD09, Crs.GCJ02), (116.39762729119315, 39.90865673957631), rtol=0, atol=1e-6)
     chained = convert(121.0917077, 30.6107779, Crs.WGS84, Crs.BD09)
     assert np.allclose(chained, (121.10271732371203, 30.61484572185035), rtol=0, atol=1e-7)
 

@@ -141,7 +141,12 @@ def test_other_machines_hear_through_postgresql(tmp_path):
     subprocess.run([*run, str(folder / "pg_ctl"), "-D", str(data), "-w", "-l", str(data / "log"), "-o", options, "start"], check=True, capture_output=True)
     try:
         src = Path(__file__).resolve().parents[2] / "src"
-        given = {"PATH": os.environ["PATH"], "PYTHONPATH": str(src), "ZHONGSHU_HOME": str(tmp_path / "home"), "ZHONGSHU_RECORDS_URL": f"postgres://zs@127.0.0.1:{port}/postgres"}
+        given = {
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(src),
+            "ZHONGSHU_HOME": str(tmp_path / "home"),
+            "ZHONGSHU_RECORDS_URL": f"postgres://zs@127.0.0.1:{port}/postgres",
+        }
         found = subprocess.run([sys.executable, "-c", SCRIPT], env=given, capture_output=True, text=True, timeout=60)
         assert found.returncode == 0, found.stderr
         assert found.stdout.strip() == "[{'*'}, {'sense.Alarm'}]"

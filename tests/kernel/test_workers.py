@@ -5,7 +5,7 @@ from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connections
+from django.db import connection, connections
 
 from zhongshu.kernel.event import Delivery, deliver_due, event_kind, publish, subscribe
 from zhongshu.kernel.event.delivery import _note_failure
@@ -125,3 +125,27 @@ def test_two_workers_change_one_record_one_after_the_other():
     _in_threads(work)
     row = Division.objects.get()
     assert (row.name, row.version, Division.history_model._default_manager.filter(record_id=row.pk).count()) == ("20", 21, 21)
+
+
+@job("probe.workers.long")
+def _tell_progress(run):
+    run.progress(0.5, "half of it")
+    if run.arguments["fails"]:
+        raise RuntimeError("half is enough")
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_whatever_is_noted_of_a_job_queues_with_all_other_writers(fails):
+    bare = []
+
+    def watch(execute, sql, params, many, context):
+        if "kernel_job" in sql and not sql.startswith("SELECT") and not connection.in_atomic_block:
+            bare.append(sql)
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(watch):
+        asked = enqueue("probe.workers.long", {"fails": fails})
+        assert run_next()
+    assert bare == [], "a bare statement does not take the write lock and starves behind who does"
+    asked.refresh_from_db()
+    assert (asked.state, asked.progress) == (("waiting", 0.5) if fails else ("done", 1.0))

@@ -81,3 +81,10 @@ def test_an_installation_that_is_not_migrated_says_so(installation):
         file.unlink()
     done = installation.run("run", check=False)
     assert done.returncode == 1 and "zhongshu migrate" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_the_home_option_names_the_folder_before_anything_is_read(tmp_path):
+    home = tmp_path / "elsewhere"
+    done = subprocess.run([sys.executable, "-m", "zhongshu", "--home", str(home), "doctor", "--json"], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert str(home) in next(f["text"] for f in json.loads(done.stdout) if f["name"] == "data folder")
+    assert not (tmp_path / "var").exists()

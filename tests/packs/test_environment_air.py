@@ -68,10 +68,18 @@ class House:
                 columns["value"].append(None if value is None else float(value))
                 columns["quality"].append(GOOD if value is not None else missing)
         size = len(columns["t"])
-        self.lake.append(table, pa.table({
-            "stream": pa.array(columns["stream"], pa.int64()), "t": pa.array(columns["t"], pa.int64()), "sub": pa.array(np.zeros(size), pa.int16()),
-            "value": pa.array(columns["value"], pa.float64()), "quality": pa.array(columns["quality"], pa.int8()),
-        }))
+        self.lake.append(
+            table,
+            pa.table(
+                {
+                    "stream": pa.array(columns["stream"], pa.int64()),
+                    "t": pa.array(columns["t"], pa.int64()),
+                    "sub": pa.array(np.zeros(size), pa.int16()),
+                    "value": pa.array(columns["value"], pa.float64()),
+                    "quality": pa.array(columns["quality"], pa.int8()),
+                }
+            ),
+        )
 
 
 @pytest.fixture
@@ -268,9 +276,18 @@ def test_flagged_values_do_not_count_even_when_they_carry_a_number(house):
     put_day(house, 0, day)
     ordinal = house.ordinals[1, "pm25"]
     t = [int(moment(day, h).timestamp()) * 1_000_000 for h in range(24)]
-    house.lake.append("observation", pa.table({
-        "stream": pa.array([ordinal] * 24, pa.int64()), "t": pa.array(t, pa.int64()), "sub": pa.array([0] * 24, pa.int16()),
-        "value": pa.array([500.0] * 24), "quality": pa.array([FAULT] * 24, pa.int8())}))
+    house.lake.append(
+        "observation",
+        pa.table(
+            {
+                "stream": pa.array([ordinal] * 24, pa.int64()),
+                "t": pa.array(t, pa.int64()),
+                "sub": pa.array([0] * 24, pa.int16()),
+                "value": pa.array([500.0] * 24),
+                "quality": pa.array([FAULT] * 24, pa.int8()),
+            }
+        ),
+    )
     compute(house, day)
     assert (get_day(house, 1, day).aqi, get_day(house, 1, day).valid_hours, get_day(house, 1, day).expected_hours) == (None, 0, 144)
     assert not AirIndex.objects.filter(station=house.stations[1], scale="hour").exists()
@@ -418,8 +435,14 @@ def test_the_facade_tells_the_air_now_in_few_queries_and_only_within_the_scope(h
 
 def window(day: date, values: list[float], quality: list[int] | None = None) -> Window:
     start = int(moment(day).timestamp()) * 1_000_000
-    table = pa.table({"stream": pa.array([7] * len(values), pa.int64()), "t": pa.array([start + n * 3_600_000_000 for n in range(len(values))], pa.int64()),
-                      "value": pa.array(values), "quality": pa.array(quality or [0] * len(values), pa.uint8())})
+    table = pa.table(
+        {
+            "stream": pa.array([7] * len(values), pa.int64()),
+            "t": pa.array([start + n * 3_600_000_000 for n in range(len(values))], pa.int64()),
+            "value": pa.array(values),
+            "quality": pa.array(quality or [0] * len(values), pa.uint8()),
+        }
+    )
     streams = StreamTable(np.array([7]), np.array(["a34004-Avg"]), np.array(["thing"]))
     return Window.build(start, start + 3 * 3_600_000_000, table, streams)
 
@@ -460,10 +483,25 @@ def test_alarms_of_one_station_become_one_event_and_one_case_of_the_bureau(house
     with change(SYSTEM, "facts of the pipeline"):
         for name, value in (("pm25", 133.0), ("pm10", 210.0)):
             uid = str(uuid7())
-            publish("sense.alarm.raised", uid, {
-                "alarm": uid, "thing": str(thing.uid), "stream": f"{thing.external_id}/{get_property(name)}", "product": AIR.code, "property": get_property(name),
-                "level": "yellow", "title": "超标", "value": value, "limit": 75.0, "unit": "ug/m3", "started_at": since.isoformat(), "division": "", "historical": False,
-            })
+            publish(
+                "sense.alarm.raised",
+                uid,
+                {
+                    "alarm": uid,
+                    "thing": str(thing.uid),
+                    "stream": f"{thing.external_id}/{get_property(name)}",
+                    "product": AIR.code,
+                    "property": get_property(name),
+                    "level": "yellow",
+                    "title": "超标",
+                    "value": value,
+                    "limit": 75.0,
+                    "unit": "ug/m3",
+                    "started_at": since.isoformat(),
+                    "division": "",
+                    "historical": False,
+                },
+            )
     while deliver_due():
         pass
     event = CityEvent.objects.get()

@@ -108,8 +108,6 @@ def town(db, monkeypatch) -> Town:
     tokens = {}
     for name, grants in PEOPLE.items():
         for role, division, organisation, ceiling in grants:
-            create_grant(
-                SYSTEM, "test", role, user=users[name], division=divisions.get(division), organisation=organisations.get(organisation), ceiling=ceiling
-            )
+            create_grant(SYSTEM, "test", role, user=users[name], division=divisions.get(division), organisation=organisations.get(organisation), ceiling=ceiling)
         tokens[name] = create_token(SYSTEM, "test", users[name])[1]
     return Town(things, users, tokens)

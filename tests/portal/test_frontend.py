@@ -47,8 +47,12 @@ def make_package(folder: Path, files: dict[str, bytes]) -> tuple[dict[str, Any],
     return package, path
 
 
-PACKAGE_FILES = {"package.json": b'{"name": "@city/lamp", "version": "1.0.0", "license": "MIT"}', "LICENSE": b"do what you like",
-                 "dist/lamp.js": b"export const on = 1;\n//# sourceMappingURL=lamp.js.map\n", "dist/lamp.css": b"x"}
+PACKAGE_FILES = {
+    "package.json": b'{"name": "@city/lamp", "version": "1.0.0", "license": "MIT"}',
+    "LICENSE": b"do what you like",
+    "dist/lamp.js": b"export const on = 1;\n//# sourceMappingURL=lamp.js.map\n",
+    "dist/lamp.css": b"x",
+}
 
 
 @pytest.fixture
@@ -189,4 +193,4 @@ def test_every_word_of_the_modules_is_given_by_the_page() -> None:
 def test_every_module_is_in_the_import_map() -> None:
     base = (PORTAL / "templates/portal/base.html").read_text(encoding="utf-8")
     for path in SCRIPTS:
-        assert f"\"zs/{path.stem}\": \"{{% static 'zs/js/{path.name}' %}}\"" in base
+        assert f'"zs/{path.stem}": "{{% static \'zs/js/{path.name}\' %}}"' in base

@@ -65,9 +65,7 @@ def test_an_engineer_cannot_move_a_thing_out_of_his_own_reach(town, client):
     thing = Thing.objects.get(external_id="T025")
     inside = Thing.objects.filter(division__code="B1").first()
     outside = Thing.objects.filter(division__code="A1").first()
-    answer = client.patch(
-        f"/api/v1/sense-thing/{inside.uid}", {"division": str(outside.division.uid)}, content_type="application/json", **town.bearer("engineer")
-    )
+    answer = client.patch(f"/api/v1/sense-thing/{inside.uid}", {"division": str(outside.division.uid)}, content_type="application/json", **town.bearer("engineer"))
     assert answer.status_code in (400, 403), thing
     assert Thing.objects.get(pk=inside.pk).division.code == "B1"
 
@@ -90,7 +88,14 @@ def test_a_record_is_created_changed_and_removed_through_the_api_with_versions_a
 
 @pytest.mark.parametrize(
     ("asked", "said"),
-    [("nonsense=1", "no filter 'nonsense'"), ("order=secret", "order=secret"), ("limit=0", "limit=0"), ("cursor=abc", "cursor"), ("fields=x", "no field 'x'"), ("product=7", "not a uid")],
+    [
+        ("nonsense=1", "no filter 'nonsense'"),
+        ("order=secret", "order=secret"),
+        ("limit=0", "limit=0"),
+        ("cursor=abc", "cursor"),
+        ("fields=x", "no field 'x'"),
+        ("product=7", "not a uid"),
+    ],
 )
 def test_a_wrong_question_is_answered_in_words(town, client, asked, said):
     answer = client.get(f"/api/v1/sense-thing?{asked}", **town.bearer("admin"))

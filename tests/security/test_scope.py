@@ -85,7 +85,11 @@ def oracle_ceiling(world, kind, verb, row):
         if grant["division"] is not None and (row["division"] is None or not _is_below(world["divisions"], row["division"], grant["division"])):
             continue
         common = kind == "kernel.Division" and world["level"] == "public" and verb == "view"  # public, and of no organisation
-        if grant["organisation"] is not None and not common and (row["organisation"] is None or not _is_below(world["organisations"], row["organisation"], grant["organisation"])):
+        if (
+            grant["organisation"] is not None
+            and not common
+            and (row["organisation"] is None or not _is_below(world["organisations"], row["organisation"], grant["organisation"]))
+        ):
             continue
         best = rank if best is None else max(best, rank)
     return best

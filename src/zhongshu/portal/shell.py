@@ -6,7 +6,8 @@ from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import list_kinds
 from zhongshu.security.access import list_verbs, scope_for
@@ -89,4 +90,8 @@ def _record_link(kind: Any, active: str) -> dict[str, Any]:
 
 
 def _build_bottom(active: str) -> list[dict[str, Any]]:
-    return [{**_link("desk", "inbox", _("To do"), active), "count_name": "todo"}, _link("search", "search", _("Search"), active), _link("screen", "device-desktop", _("Screen"), active)]
+    return [
+        {**_link("desk", "inbox", _("To do"), active), "count_name": "todo"},
+        _link("search", "search", _("Search"), active),
+        _link("screen", "device-desktop", _("Screen"), active),
+    ]

@@ -27,6 +27,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.contrib.sessions.backends.db import SessionStore  # noqa: E402
 from django.contrib.sessions.models import Session  # noqa: E402
 from django.core.management import call_command  # noqa: E402
+from django_otp.plugins.otp_totp.models import TOTPDevice  # noqa: E402
 
 from zhongshu.brain.indicator import compute_indicator, get_indicator  # noqa: E402
 from zhongshu.brain.indicator.models import IndicatorValue  # noqa: E402
@@ -37,12 +38,13 @@ from zhongshu.kernel.time import Period, PeriodUnit, to_datetime  # noqa: E402
 from zhongshu.packs.environment.air import AirIndex, AirStation  # noqa: E402
 from zhongshu.security.access import create_grant, end_grant, sync_roles  # noqa: E402
 from zhongshu.security.access.models import Grant  # noqa: E402
-from zhongshu.security.identity import Organisation, Token, User, create_token, number_tree, revoke_token  # noqa: E402
+from zhongshu.security.identity import Organisation, Token, User, begin_totp, create_token, create_user, number_tree, revoke_token  # noqa: E402
 from zhongshu.sense.device.feed import sync_feeds  # noqa: E402
 from zhongshu.sense.device.models import Product, Property, Stream, Thing, Threshold  # noqa: E402
 from zhongshu.sense.observe import LatestWriter  # noqa: E402
 from zhongshu.sense.observe.models import Alarm, AlarmState  # noqa: E402
-from zhongshu.work.case.models import Case  # noqa: E402
+from zhongshu.work.case import open_case  # noqa: E402
+from zhongshu.work.case.models import Case, Responsibility  # noqa: E402
 
 WEST, SOUTH, SIDE = 114.0, 30.0, 0.2
 COUNTIES = (("990101", "东湖区", "East Lake"), ("990102", "西山区", "West Hill"))
@@ -169,6 +171,28 @@ class City:
         store.create()
         _token, text = create_token(SYSTEM, "a program", user)
         return {"session": store.session_key, "token": text}
+
+    def member(self, name: str, roles: list[str], password: str, language: str = "en") -> None:
+        """Make a person of the bureau who can log in."""
+        user = create_user(SYSTEM, "a person", username=name, name=name, password=password, organisation=self.bureau, language=language)
+        for code in roles:
+            create_grant(SYSTEM, "their work", code, user=user)
+
+    def second_step(self, name: str) -> str:
+        """Give a person a confirmed second step; its `otpauth:` address."""
+        user = User.objects.get(username=name)
+        address = begin_totp(user).address
+        TOTPDevice.objects.filter(user=user).update(confirmed=True)
+        return address
+
+    def opened(self, title: str, thing: int = 5) -> str:
+        """A person tells of something, and a case is opened for the bureau."""
+        at = self.things[thing]
+        with change(SYSTEM, "who answers for what"):
+            if not Responsibility.objects.exists():
+                Responsibility(division=self.divisions["9901"], case_kind="environment.air_pollution", organisation=self.bureau).save()
+        where = {"division_id": at.division_id, "lon": at.lon, "lat": at.lat}
+        return str(open_case("environment.air_pollution", title, "yellow", SYSTEM, title, key=title, **where).uid)
 
     def revoke(self, name: str) -> None:
         for grant in Grant.objects.filter(user__username=name):

@@ -37,13 +37,24 @@ class Commands(click.Group):
         return importlib.import_module(f"zhongshu.config.cli.{name.replace('-', '_')}").command
 
 
-@click.command(cls=Commands)
-@click.version_option(__version__, prog_name="zhongshu")
-@click.option("--home", envvar="ZHONGSHU_HOME", type=click.Path(file_okay=False), help="Data folder of the installation (default ./var).")
-def group(home: str | None) -> None:
-    """Run a city brain (zhongshu, 中枢)."""
+def _set_home(ctx: click.Context, param: click.Parameter, home: str | None) -> None:
     if home:
         os.environ["ZHONGSHU_HOME"] = str(Path(home).absolute())
+
+
+@click.command(cls=Commands)
+@click.version_option(__version__, prog_name="zhongshu")
+@click.option(
+    "--home",
+    envvar="ZHONGSHU_HOME",
+    type=click.Path(file_okay=False),
+    help="Data folder of the installation (default ./var).",
+    callback=_set_home,
+    is_eager=True,  # a command boots when it is looked up, before this group runs
+    expose_value=False,
+)
+def group() -> None:
+    """Run a city brain (zhongshu, 中枢)."""
 
 
 PLAIN = {

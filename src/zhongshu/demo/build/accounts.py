@@ -64,9 +64,7 @@ def load_people(city: City, divisions: Mapping[str, int], organisations: Mapping
     users = []
     for person in city.people:
         login = logins.get(person.login, person.login)
-        user = User(
-            username=login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code]
-        )
+        user = User(username=login, name=person.name_zh, phone=person.phone, organisation_id=organisations[person.organisation_code], post_id=posts[person.post_code])
         if login in passwords:
             user.password = passwords[login][1]
         else:

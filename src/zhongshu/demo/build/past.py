@@ -131,7 +131,8 @@ class _Play:
         self._agenda: list[tuple[int, int, str, str]] = []
         self._number = itertools.count()
         self._known = 0
-        self._people = {user.username: user for user in User.objects.select_related("organisation", "post").filter(username__contains="environment")}
+        people = User.objects.select_related("organisation", "post").filter(post__code__contains="environment")
+        self._people = {user.post.code: user for user in people if user.post is not None}
 
     def take(self, hour: int, facts: pa.Table) -> None:
         """Let the alarms of one hour come in, with everything that follows from them."""
@@ -173,7 +174,7 @@ class _Play:
     def open_by_hand(self) -> None:
         """A few cases that people told of, left in different states."""
         places = list(Division.objects.filter(level="village").order_by("code"))
-        duty = User.objects.get(username="duty")
+        duty = User.objects.get(post__code="dept-operation-duty")
         for number, (title, hours, acts) in enumerate(BY_HAND):
             place = self._rng.choice(places)
             at = to_datetime(self._end) - timedelta(hours=hours)

@@ -43,7 +43,8 @@ class RelationSpec:
 class KindSpec:
     """One record kind. `name` is `<app>.<Model>`; `slug` its address part; `scope` the field paths that rights look at.
 
-    `hidden` fields mean something to programs only: pages leave them out, REST does not. `units` names for numbers whose unit stands in the record (field, path of the field with the unit code).
+    `hidden` fields mean something to programs only: pages leave them out, REST does not. `units` names for numbers whose unit stands in the record (field,
+    path of the field with the unit code).
     """
 
     name: str

@@ -46,7 +46,7 @@ class JobRun:
 
     def progress(self, share: float, message: str = "") -> None:
         """Tell how far the work is (0 to 1) and renew the lease; call it at least every minute of long work."""
-        Job.objects.filter(pk=self._row.pk).update(progress=share, message=message[:300], leased_until=datetime.now(UTC) + LEASE)
+        _note(self._row, progress=share, message=message[:300], leased_until=datetime.now(UTC) + LEASE)
 
 
 def job(name: str, every: str = "") -> Callable[[Callable[[JobRun], Any]], Callable[[JobRun], Any]]:
@@ -71,7 +71,8 @@ def enqueue(kind: str, arguments: dict[str, Any] | None = None, dedupe: str | No
     registry.get("job", kind)
     values = {"kind": kind, "arguments": arguments or {}, "asked_by": asked_by, "due_at": due_at or datetime.now(UTC)}
     if dedupe is None:
-        return Job.objects.create(**values)
+        with transaction():
+            return Job.objects.create(**values)
     return Job.objects.get_or_create(dedupe=f"{kind}:{dedupe}", defaults=values)[0]
 
 
@@ -97,7 +98,8 @@ def run_next() -> bool:
     except Exception as error:
         log.exception("job %s failed", row.kind)
         last = row.attempts >= ATTEMPTS
-        Job.objects.filter(pk=row.pk).update(
+        _note(
+            row,
             state=Job.State.FAILED if last else Job.State.WAITING,
             error=traceback.format_exc(limit=-6)[-4000:],
             message=str(error)[:300],
@@ -105,8 +107,14 @@ def run_next() -> bool:
             ended_at=datetime.now(UTC),
         )
         return True
-    Job.objects.filter(pk=row.pk).update(state=Job.State.DONE, progress=1.0, result=result, error="", ended_at=datetime.now(UTC))
+    _note(row, state=Job.State.DONE, progress=1.0, result=result, error="", ended_at=datetime.now(UTC))
     return True
+
+
+def _note(row: Job, **values: Any) -> None:
+    """Write what became of a job in the queue of writers: a bare statement starves behind a busy one and a job of minutes is lost to "database is locked"."""
+    with transaction():
+        Job.objects.filter(pk=row.pk).update(**values)
 
 
 def _claim() -> Job | None:

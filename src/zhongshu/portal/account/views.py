@@ -13,7 +13,8 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import translation
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
@@ -52,7 +53,9 @@ class LogInForm(forms.Form):
 class CodeForm(forms.Form):
     """A one-time or recovery code."""
 
-    code = forms.CharField(label=gettext_lazy("Code"), max_length=20, widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True}))
+    code = forms.CharField(
+        label=gettext_lazy("Code"), max_length=20, widget=forms.TextInput(attrs={"autocomplete": "one-time-code", "inputmode": "numeric", "autofocus": True})
+    )
 
 
 class PasswordForm(forms.Form):
@@ -193,7 +196,14 @@ def totp(request: HttpRequest) -> HttpResponse:
         if not codes:
             form.add_error("code", _("This code is wrong; scan anew and enter the code that is shown then."))
     enrolment = None if codes else begin_totp(user)
-    context = {**page_context(request, "account", _("Second step at log-in")), "form": form, "enrolment": enrolment, "codes": codes, "key": _print_key(enrolment.address) if enrolment else "", "cancel_url": reverse("account")}
+    context = {
+        **page_context(request, "account", _("Second step at log-in")),
+        "form": form,
+        "enrolment": enrolment,
+        "codes": codes,
+        "key": _print_key(enrolment.address) if enrolment else "",
+        "cancel_url": reverse("account"),
+    }
     return render(request, "portal/account/totp.html", context)
 
 

@@ -94,7 +94,9 @@ def refused(request: HttpRequest) -> HttpResponse:
     may_act = "act" in list_verbs(request.user, SYSTEM)
     rows = []
     for one in list_refused(SHOWN):
-        text = one.body[:PREVIEW].decode("utf-8", "replace") if one.content_type.startswith("text") or one.content_type.endswith("json") else one.body[: PREVIEW // 2].hex()
+        text = (
+            one.body[:PREVIEW].decode("utf-8", "replace") if one.content_type.startswith("text") or one.content_type.endswith("json") else one.body[: PREVIEW // 2].hex()
+        )
         again = Cell(_("Take again"), label="", post=reverse("admin-replay", args=[one.partition, one.id])) if may_act else Cell(" ")
         rows.append(
             [
@@ -205,7 +207,12 @@ def audit(request: HttpRequest) -> HttpResponse:
         [
             Cell("", at=entry.at, label=labels[0]),
             Cell(print_known(entry.by_name), label=labels[1], note=entry.by_address),
-            Cell(f"{_verb_words().get(entry.verb, entry.verb)} · {_kind_word(entry.kind)}", label=labels[2], url=_entry_url(entry), note=f"{entry.count}×" if entry.count > 1 else ""),
+            Cell(
+                f"{_verb_words().get(entry.verb, entry.verb)} · {_kind_word(entry.kind)}",
+                label=labels[2],
+                url=_entry_url(entry),
+                note=f"{entry.count}×" if entry.count > 1 else "",
+            ),
             Cell(print_known(entry.why) or "–", label=labels[3]),
         ]
         for entry in AuditEntry.objects.order_by("-id")[:SHOWN]

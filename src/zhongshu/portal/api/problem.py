@@ -7,7 +7,16 @@ from django.http import JsonResponse
 
 __all__ = ["Problem", "build_problem"]
 
-TITLES = {400: "Bad request", 401: "Not logged in", 403: "Not allowed", 404: "Not found", 405: "Method not allowed", 409: "Conflict", 412: "Version differs", 413: "Too large"}
+TITLES = {
+    400: "Bad request",
+    401: "Not logged in",
+    403: "Not allowed",
+    404: "Not found",
+    405: "Method not allowed",
+    409: "Conflict",
+    412: "Version differs",
+    413: "Too large",
+}
 
 
 class Problem(Exception):

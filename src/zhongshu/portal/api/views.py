@@ -119,7 +119,9 @@ def _write(request: HttpRequest, kind: KindSpec, spec: RestSpec, record: Record 
     sent = _body(request)
     unknown = [name for name in sent if name not in spec.writable]
     if unknown:
-        raise Problem(400, f"{unknown[0]!r} cannot be written", [{"field": n, "message": f"not a writable field; writable are {', '.join(spec.writable)}"} for n in unknown])
+        raise Problem(
+            400, f"{unknown[0]!r} cannot be written", [{"field": n, "message": f"not a writable field; writable are {', '.join(spec.writable)}"} for n in unknown]
+        )
     scopes = {target: scope_for(request.user, get_kind(target), "view") for _name, target in spec.references}
     form = build_form_class(kind, scopes)(build_form_data(spec, sent, record), instance=record or get_model(kind)())
     if not form.is_valid():

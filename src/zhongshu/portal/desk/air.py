@@ -29,7 +29,8 @@ def station_panels(record: Any) -> list[Panel]:
     panels = [Panel(_("Air quality now"), _build_now(found), url=_thing_url(found))]
     if found.hours:
         points = [[p.start.isoformat(), p.aqi, 0] for p in found.hours]
-        data = {"unit": "", "kind": "line", "series": [{"name": _("AQI"), "points": points}], "limits": [{"value": SPLIT, "label": _("end of “good”"), "level": "yellow"}]}
+        limit = {"value": SPLIT, "label": _("end of “good”"), "level": "yellow"}
+        data = {"unit": "", "kind": "line", "series": [{"name": _("AQI"), "points": points}], "limits": [limit]}
         panels.append(Panel(f"{_('AQI')} · {_('24 hours')}", chart={"id": "station-aqi", "data": data}))
     return panels
 

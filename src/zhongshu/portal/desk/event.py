@@ -7,9 +7,10 @@ from django.utils.translation import gettext as _
 from zhongshu.brain.fuse import SignalView, find_event
 from zhongshu.brain.fuse.models import CityEvent
 from zhongshu.kernel.derive import get_kind
+from zhongshu.kernel.units import get_symbol
 from zhongshu.portal.records.address import record_url
 from zhongshu.portal.records.detail import Panel, add_panels
-from zhongshu.portal.render import Cell, print_unit, tone_of
+from zhongshu.portal.render import Cell, tone_of
 from zhongshu.sense.device.models import ThresholdLevel
 from zhongshu.sense.observe.models import Alarm
 from zhongshu.work.case.models import Case
@@ -51,7 +52,7 @@ def _signal_cells(signal: SignalView, labels: list[str]) -> list[Cell]:
 
 
 def _number(value: float | None, unit: str, label: str) -> Cell:
-    return Cell(f"{value:g}" if value is not None else "–", unit=print_unit(unit), label=label, align="end")
+    return Cell(f"{value:g}" if value is not None else "–", unit=get_symbol(unit), label=label, align="end")
 
 
 def _case_cell(case: Case) -> Cell:

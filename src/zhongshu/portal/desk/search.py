@@ -47,7 +47,8 @@ def _find(request: HttpRequest, kind: KindSpec, words: str) -> dict[str, Any] | 
     if not page.rows:
         return None
     url = f"{reverse('records', args=[kind.slug])}?q={words}"
-    items = [{"url": record_url(kind, row), "text": str(row), "note": " · ".join(part for part in (_note(kind, row), print_when(kind, row)) if part)} for row in page.rows]
+    notes = [" · ".join(part for part in (_note(kind, row), print_when(kind, row)) if part) for row in page.rows]
+    items = [{"url": record_url(kind, row), "text": str(row), "note": note} for row, note in zip(page.rows, notes, strict=True)]
     total = f"{page.total:,}{'+' if page.more else ''}"
     return {"title": kind.label_plural, "url": url, "count_text": _("all %(n)s") % {"n": total} if page.total > PER_KIND else "", "items": items}
 

@@ -7,13 +7,15 @@ from uuid import UUID
 
 from django.http import Http404, HttpRequest, JsonResponse
 from django.urls import reverse
-from django.utils.translation import get_language, gettext as _
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import get_kind
 from zhongshu.kernel.time import now
+from zhongshu.kernel.units import get_symbol
 from zhongshu.portal.records.detail import Panel, add_panels
 from zhongshu.portal.records.query import get_rows
-from zhongshu.portal.render import Cell, print_unit
+from zhongshu.portal.render import Cell
 from zhongshu.security.access import check_verb
 from zhongshu.sense.device.models import Stream, Thing, Threshold
 from zhongshu.sense.observe.facade import LatestValue, get_series, get_thing_view
@@ -36,7 +38,8 @@ def thing_panels(record: Thing) -> list[Panel]:
     rows = [{"url": _stream_url(streams.get(value.stream)), "cells": _value_cells(value, labels)} for value in view.values]
     if not rows:
         return []
-    panels = [Panel(_("Readings"), table={"columns": [{"label": labels[0]}, {"label": labels[1], "align": "end"}, {"label": labels[2]}, {"label": labels[3]}], "rows": rows})]
+    columns = [{"label": label, "align": "end" if i == 1 else ""} for i, label in enumerate(labels)]
+    panels = [Panel(_("Readings"), table={"columns": columns, "rows": rows})]
     shown = [value for value in view.values if value.stream in streams][:CHARTS]
     panels += [Panel(f"{_name(value)} · {_('24 hours')}", chart={"src": _series_url(streams[value.stream], DAY)}) for value in shown]
     return panels
@@ -72,7 +75,7 @@ def stream_series(request: HttpRequest, uid: UUID) -> JsonResponse:
     ]
     prop = stream.property
     name = prop.name_en if get_language() == "en" and prop.name_en else prop.name
-    return JsonResponse({"unit": print_unit(series.unit), "kind": "line", "series": [{"name": name, "points": points}], "limits": limits})
+    return JsonResponse({"unit": get_symbol(series.unit), "kind": "line", "series": [{"name": name, "points": points}], "limits": limits})
 
 
 def _window(request: HttpRequest) -> tuple[datetime, datetime]:
@@ -102,7 +105,7 @@ def _value_cells(value: LatestValue, labels: list[str]) -> list[Cell]:
     text = "–" if value.value is None else f"{value.value:.{value.decimals}f}"
     return [
         Cell(_name(value), label=labels[0], note=value.property),
-        Cell(text, unit=print_unit(value.unit), label=labels[1], align="end"),
+        Cell(text, unit=get_symbol(value.unit), label=labels[1], align="end"),
         _quality_cell(value, labels[2]),
         Cell("", at=value.t, label=labels[3]) if value.t else Cell("–", label=labels[3]),
     ]

@@ -7,10 +7,12 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.translation import gettext as _, ngettext
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from zhongshu.portal.render import Cell, tone_of
 from zhongshu.portal.shell import get_user, page_context
+from zhongshu.security.access import scope_for
 from zhongshu.work.case import TodoRow, list_todo
 
 __all__ = ["desk", "format_left"]
@@ -52,7 +54,7 @@ def desk(request: HttpRequest) -> HttpResponse:
             "icon": "checks",
             "title": _("Nothing waits for you"),
             "text": _("New cases of your organisation appear here by themselves."),
-            "action": {"url": reverse("records", args=["work-case"]), "label": _("All cases")},
+            "action": {"url": reverse("records", args=["work-case"]), "label": _("All cases")} if scope_for(request.user, "work.Case", "view") else None,
         },
         "topic": "work.Case",
     }

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.translation import gettext as _, gettext_lazy
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from zhongshu.kernel.derive import KindSpec, build_surface, get_kind
 from zhongshu.kernel.record import Record

@@ -16,7 +16,7 @@ from zhongshu.security.access import Scope
 from zhongshu.security.mask import mask_value
 
 from .address import record_url
-from .query import COUNT_LIMIT, Page, get_model, get_rows, is_shown
+from .query import COUNT_LIMIT, Page, get_model, is_shown
 
 __all__ = ["build_cells", "build_list_page"]
 

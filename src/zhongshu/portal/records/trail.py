@@ -62,7 +62,9 @@ def build_trail(record: Record) -> list[dict[str, Any]]:
 def _differences(newer: Any, older: Any) -> str:
     kind = get_kind(str(newer._meta.label).removesuffix("History"))
     quiet = ("binary", "json")
-    changed = [f for f in kind.fields if not f.classified and f.type not in quiet and f.name not in kind.hidden and getattr(newer, f.name, None) != getattr(older, f.name, None)]
+    changed = [
+        f for f in kind.fields if not f.classified and f.type not in quiet and f.name not in kind.hidden and getattr(newer, f.name, None) != getattr(older, f.name, None)
+    ]
 
     def say(version: Any, field: Any) -> str:
         cell = build_cell(field, getattr(version, field.name), words=find_words(kind.name, field.name))

@@ -23,7 +23,7 @@ from .detail import build_badges, build_panels, build_related
 from .pages import build_list_page
 from .query import QueryError, find_page, get_model, get_rows
 from .trail import build_trail
-from .write import InUse, build_form_class, remove_record, save_form
+from .write import InUse, ReasonForm, build_form_class, remove_record, save_form
 
 __all__ = ["change_record", "create_record", "list_records", "record_geojson", "remove", "show_record"]
 
@@ -106,6 +106,7 @@ def remove(request: HttpRequest, slug: str, uid: UUID) -> HttpResponse:
         "consequences": [_("It disappears from all lists and maps."), _("Its history and trail stay.")],
         "cancel_url": record_url(kind, record),
         "confirm_label": _("Remove"),
+        "form": ReasonForm(request.POST or None),
         "irreversible": True,
         "danger": True,
     }
@@ -147,7 +148,9 @@ def _form_page(request: HttpRequest, kind: KindSpec, scope: Scope, record: Recor
                 return redirect(record_url(kind, saved))
     title = str(record) if record is not None else _("New %(kind)s") % {"kind": kind.label}
     cancel = record_url(kind, record) if record is not None else reverse("records", args=[kind.slug])
-    context = {**page_context(request, kind.slug, title), "form": form, "cancel_url": cancel, "version": record.version if record is not None else ""}
+    crumbs = [{"label": kind.label_plural, "url": reverse("records", args=[kind.slug])}]
+    version = record.version if record is not None else ""
+    context = {**page_context(request, kind.slug, title), "crumbs": crumbs, "form": form, "cancel_url": cancel, "version": version}
     return render(request, "portal/records/form.html", context, status=400 if form.errors else 200)
 
 

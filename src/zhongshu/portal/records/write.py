@@ -8,15 +8,23 @@ from django.core.exceptions import PermissionDenied
 from django.db.models import Model, ProtectedError, QuerySet
 from django.forms import ModelForm, modelform_factory
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from zhongshu.kernel.derive import KindSpec, build_surface, get_kind
 from zhongshu.kernel.record import Actor, Record, change
-from zhongshu.portal.render import FormSpec, print_unit
+from zhongshu.kernel.units import get_symbol
+from zhongshu.portal.render import FormSpec
 from zhongshu.security.access import Scope
 
 from .query import get_model, get_rows
 
-__all__ = ["InUse", "build_form_class", "remove_record", "save_form"]
+__all__ = ["InUse", "ReasonForm", "build_form_class", "remove_record", "save_form"]
+
+
+class ReasonForm(forms.Form):
+    """Why something is done that others will ask about."""
+
+    why = forms.CharField(label=gettext_lazy("Reason"), required=False, max_length=500, help_text=gettext_lazy("Stands in the trail beside your name."))
 
 
 class InUse(ValueError):
@@ -56,13 +64,16 @@ def remove_record(record: Record, by: Actor, why: str) -> None:
     except ProtectedError as error:
         first = next(iter(error.protected_objects))
         what = f"{first._meta.verbose_name} {first}" if isinstance(first, Model) else str(first)
-        raise InUse(_("%(record)s is still used by %(what)s and %(count)s in all; remove or move them first.") % {"record": record, "what": what, "count": len(error.protected_objects)}) from error
+        raise InUse(
+            _("%(record)s is still used by %(what)s and %(count)s in all; remove or move them first.")
+            % {"record": record, "what": what, "count": len(error.protected_objects)}
+        ) from error
 
 
 def _form_field(field: Any, **options: Any) -> Any:
     made = field.formfield(**options)
     if made is not None and hasattr(field, "unit") and field.unit:
-        made.help_text = f"{print_unit(field.unit)} {made.help_text}".strip()
+        made.help_text = f"{get_symbol(field.unit)} {made.help_text}".strip()
     if isinstance(made, forms.DateField):
         made.widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
     return made

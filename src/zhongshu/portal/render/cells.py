@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 
 from zhongshu.kernel.derive import FieldSpec
 from zhongshu.kernel.registry import registry
-from zhongshu.kernel.units import UnknownUnit, get_unit
+from zhongshu.kernel.units import get_symbol
 
-__all__ = ["Cell", "add_words", "build_cell", "find_words", "format_value", "print_unit", "tone_of"]
+__all__ = ["Cell", "add_words", "build_cell", "find_words", "format_value", "tone_of"]
 
 TONES = {
     "ok": {"ok", "in_service", "cleared", "closed", "done", "good", "yes"},
@@ -50,14 +50,6 @@ def tone_of(code: str) -> str:
     return next((tone for tone, codes in TONES.items() if code in codes), "silent")
 
 
-def print_unit(code: str) -> str:
-    """Return the printed symbol of a unit's wire code (`ug/m3` → µg/m³, `Cel` → °C); a code that the table of units does not know is shown as it is."""
-    try:
-        return get_unit(code).symbol if code else ""
-    except UnknownUnit:
-        return code
-
-
 Words = Callable[[str], Any]
 
 
@@ -77,9 +69,7 @@ def find_words(kind: str, field: str) -> Words | None:
     return found
 
 
-def build_cell(
-    field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "", unit: str = "", words: Words | None = None
-) -> Cell:
+def build_cell(field: FieldSpec, value: Any, mask: Callable[[FieldSpec, Any], str] | None = None, url: str = "", unit: str = "", words: Words | None = None) -> Cell:
     """Print one value of a field; `mask` is given where the caller's class ceiling is below the field's, `unit` (a code) where the record and not the field knows it."""
     align = "end" if field.type in ("quantity", "number", "integer") else ""
     if value is None or value == "":
@@ -91,7 +81,7 @@ def build_cell(
     if isinstance(value, datetime):
         return Cell("", label=field.label, at=value)
     text = str(words(value)) if words is not None else format_value(value)
-    return Cell(text, label=field.label, unit=print_unit(field.unit or unit), url=url, align=align, wide=field.type in ("long_text", "json"))
+    return Cell(text, label=field.label, unit=get_symbol(field.unit or unit), url=url, align=align, wide=field.type in ("long_text", "json"))
 
 
 def format_value(value: Any) -> str:

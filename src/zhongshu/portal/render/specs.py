@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from zhongshu.kernel.derive import KindSpec, surface
-
-from .cells import print_unit
+from zhongshu.kernel.units import get_symbol
 
 __all__ = ["ColumnSpec", "DetailSpec", "FilterSpec", "FormSpec", "ListSpec", "RestSpec"]
 
@@ -88,7 +87,7 @@ def _column(kind: KindSpec, name: str) -> ColumnSpec:
         name=name,
         label=found.label,
         type=found.type,
-        unit=print_unit(found.unit),
+        unit=get_symbol(found.unit),
         align="end" if found.type in RIGHT else "",
         sortable=found.type in SORTABLE and found.indexed and not found.classified,
         classified=found.classified,
@@ -125,6 +124,7 @@ def build_detail(kind: KindSpec) -> DetailSpec:
 def build_form(kind: KindSpec) -> FormSpec:
     """Build the form: every editable field of a writable kind that is not of the core class."""
     names = tuple(f.name for f in kind.fields if f.editable and f.type != "binary" and f.classified != "core")
+    names = tuple(sorted(names, key=lambda name: kind.located and name in PLACE))  # what it is before where it stands
     return FormSpec(kind.name, names if kind.writable else ())
 
 
@@ -139,7 +139,7 @@ def build_rest(kind: KindSpec) -> RestSpec:
         path=kind.slug,
         readable=readable,
         writable=form.fields,
-        filters=tuple(f.name for f in open_fields if f.type in ("code", "flag", "ref", "date", "time", "integer", "text") and f.indexed or f.name in kind.filters),
+        filters=tuple(f.name for f in open_fields if (f.type in ("code", "flag", "ref", "date", "time", "integer", "text") and f.indexed) or f.name in kind.filters),
         sorts=tuple(f.name for f in open_fields if f.indexed and f.type in SORTABLE),
         references=tuple((f.name, f.target) for f in kind.fields if f.type == "ref" and f.name in readable),
     )

@@ -87,10 +87,7 @@ def _read_children(division: int) -> list[Outline]:
         return []
     simple = _simplify(_parse([row.shape for row in rows]))
     texts = [json.dumps(format_geojson(shape, DIGITS), separators=(",", ":")) for shape in simple]
-    return [
-        Outline(row.pk, str(row.uid), row.name, row.name_en, row.level, row.left, row.right, row.lon, row.lat, text)
-        for row, text in zip(rows, texts, strict=True)
-    ]
+    return [Outline(row.pk, str(row.uid), row.name, row.name_en, row.level, row.left, row.right, row.lon, row.lat, text) for row, text in zip(rows, texts, strict=True)]
 
 
 def _parse(shapes: list[Any]) -> NDArray[Any]:

@@ -183,9 +183,9 @@ def _build_thing(row: ThingRow, known: _Known) -> Thing:
 
 def _place(things: Sequence[Thing]) -> None:
     """A thing with a place and no named division belongs to the one it stands in, or those who act there would never see it."""
-    open_ = [thing for thing in things if thing.division_id is None and thing.lon is not None and thing.lat is not None]
-    found = locate_divisions([float(thing.lon or 0.0) for thing in open_], [float(thing.lat or 0.0) for thing in open_]) if open_ else []
-    for thing, division in zip(open_, found, strict=True):
+    open_ = [(thing, thing.lon, thing.lat) for thing in things if thing.division_id is None and thing.lon is not None and thing.lat is not None]
+    found = locate_divisions([lon for _thing, lon, _lat in open_], [lat for _thing, _lon, lat in open_])
+    for (thing, _lon, _lat), division in zip(open_, found, strict=True):
         thing.division_id = division
 
 

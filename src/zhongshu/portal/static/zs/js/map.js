@@ -77,6 +77,8 @@ export class CityMap {
     const state = ["to-string", ["coalesce", ["get", "state"], ["get", "band"], ""]];
     const states = ["match", state, ["high", "low", "orange"], color("level-orange"), ["ok"], color("ok"), ["red"], color("level-red"), ["yellow"], color("level-yellow"), ["blue"], color("level-blue"), color("aqi-none")];
     const few = ["has", "count"];
+    // What needs somebody lies on top: out of bounds above bad air above clean air.
+    const rank = ["match", state, ["red"], 9, ["high", "low", "orange"], 8, ["yellow"], 7, level];
     return {
       version: 8,
       sources: { names: { type: "geojson", data: EMPTY }, around: { type: "geojson", data: EMPTY }, divisions: { type: "geojson", data: EMPTY, promoteId: "uid" }, things: points },
@@ -86,11 +88,11 @@ export class CityMap {
         { id: "division-fill", type: "fill", source: "divisions", paint: { "fill-color": this.fill(), "fill-opacity": this.fillOpacity() } },
         { id: "division-line", type: "line", source: "divisions", paint: { "line-color": color("map-line"), "line-width": 1.5 } },
         { id: "division-name", type: "symbol", source: "names", layout: { ...label, "text-field": ["get", "name"], "text-padding": 6 }, paint: { ...paper, "text-color": color("ink-quiet") } },
-        { id: "thing-dot", type: "circle", ...layer, layout: { "circle-sort-key": level }, paint: {
+        { id: "thing-dot", type: "circle", ...layer, layout: { "circle-sort-key": rank }, paint: {
           "circle-color": ["case", [">", level, 0], this.byLevel(level, ""), states],
           "circle-radius": ["case", few, this.size * 1.5, [">", level, 0], this.size * 1.05, ["==", ["coalesce", ["get", "text"], ""], ""], this.size * 0.45, this.size], "circle-stroke-color": ["match", level, [5, 6], color("map-rim"), color("map-ground")], "circle-stroke-width": 2.5 } },
         { id: "thing-name", type: "symbol", ...layer, layout: { ...label, "text-field": ["get", "name"], "text-anchor": "top", "text-offset": [0, 1.4], "text-optional": true }, paint: paper },
-        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], ["to-string", ["get", "count"]], ""], "symbol-sort-key": ["-", 0, level], "text-padding": 1 }, paint: { "text-color": this.byLevel(level, "-ink") } },
+        { id: "thing-value", type: "symbol", ...layer, layout: { ...label, "text-field": ["coalesce", ["get", "text"], ["to-string", ["get", "count"]], ""], "symbol-sort-key": ["-", 0, rank], "text-padding": 1 }, paint: { "text-color": this.byLevel(level, "-ink") } },
       ],
     };
   }
