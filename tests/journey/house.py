@@ -44,7 +44,7 @@ def build() -> None:
             made[code].save()
     bureau = create_organisation(SYSTEM, WHY, code="dept-environment", name="江城市生态环境局", kind="bureau", division=made["990100"])
     for login, (name, roles) in PEOPLE.items():
-        user = create_user(SYSTEM, WHY, username=login, name=name, password=PASSWORD, organisation=bureau)
+        user = create_user(SYSTEM, WHY, username=login, name=name, password=PASSWORD, organisation=bureau, language="en")
         for role in roles:
             create_grant(SYSTEM, WHY, role, user=user, division=made["990100"])
     publish_all(settings.HOUSE)
