@@ -26,7 +26,7 @@ from benchmarks._house import Person, describe_load, find_free_ports, open_house
 LIMIT_MS = 100.0
 LISTS = "/desk/records/sense-thing/"
 API = "/api/v1/sense-thing"
-CITY, COUNTY = "dept-operation-duty", "dept-environment-02-officer"
+CITY, COUNTY = "duty", "county-officer"
 PIECE = 50_000
 WITH_STREAMS = 1000
 STEP = 10_000
