@@ -74,7 +74,7 @@ def mark_stale(name: str, start: datetime, end: datetime) -> int:
     return marked
 
 
-@job("brain.indicator.compute", every="5 min")
+@job("brain.indicator.compute", every="1 min")
 def compute_due(run: JobRun) -> dict[str, int]:
     """Count every period whose inputs changed since the last run."""
     indicators = list(registry.list("indicator").values())
