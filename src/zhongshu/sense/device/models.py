@@ -46,7 +46,7 @@ class ThresholdOp(CodeList):
     BELOW = "below", _("below")
 
 
-@CodeList.of("State Council emergency law, art. 42 (2007), four warning colours")
+@CodeList.of("Emergency Response Law of the PRC (2007, art. 42; revised 2024), four warning colours; article from memory")
 class ThresholdLevel(CodeList):
     """How serious it is, in the four colours of the law."""
 
