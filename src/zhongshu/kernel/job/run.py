@@ -20,6 +20,7 @@ __all__ = ["JobKind", "JobRun", "enqueue", "enqueue_due", "job", "run_next"]
 
 LEASE = timedelta(minutes=2)
 ATTEMPTS = 3
+DIED = "the worker died in this job each time it was tried"
 log = logging.getLogger(__name__)
 UNITS = {"s": 1, "min": 60, "h": 3600, "d": 86400}
 
@@ -120,6 +121,8 @@ def _note(row: Job, **values: Any) -> None:
 def _claim() -> Job | None:
     now = datetime.now(UTC)
     with transaction():
+        died = Job.objects.filter(state=Job.State.RUNNING, leased_until__lt=now, attempts__gte=ATTEMPTS)
+        died.update(state=Job.State.FAILED, message=DIED, error=DIED, ended_at=now)
         free = Q(state=Job.State.WAITING) | Q(state=Job.State.RUNNING, leased_until__lt=now)
         due = Job.objects.filter(free, due_at__lte=now).order_by("due_at", "id")
         if connection.features.has_select_for_update_skip_locked:
